@@ -1,0 +1,1 @@
+"""Figures and their rendering to HTML and PNG."""

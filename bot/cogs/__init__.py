@@ -1,0 +1,1 @@
+"""Slash commands: parse, defer, one service call, render."""

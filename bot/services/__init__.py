@@ -1,0 +1,1 @@
+"""Use cases without Discord: backtests, market data, jobs in worker processes."""

@@ -1,0 +1,1 @@
+"""Pure renderers of embeds, and views and buttons."""

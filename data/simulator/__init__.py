@@ -1,0 +1,1 @@
+"""A simulated exchange on loopback that speaks the protocol of Binance USD-M."""

@@ -1,0 +1,1 @@
+"""The trading engine: what a strategy author imports, and nothing that does I/O."""

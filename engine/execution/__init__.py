@@ -1,0 +1,1 @@
+"""How orders are filled: executors, stop and target monitoring, cost models."""

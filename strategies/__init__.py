@@ -1,0 +1,1 @@
+"""Strategies that ship with Jesse; each file is found by its name."""

@@ -1,0 +1,28 @@
+"""Fixtures for every test: no test sees this machine's environment or working directory."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market-data"
+
+_KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "USER"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, with only the variables that a process needs."""
+    for name in list(os.environ):
+        if name not in _KEPT and not name.startswith(("PYTEST_", "COV_", "PYTHON", "OPENBLAS")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def market_data() -> Path:
+    """The folder of recorded market data; the test is skipped where it is not at hand."""
+    if not MARKET_DATA.is_dir():
+        pytest.skip("recorded market data is not at hand in this clone")
+    return MARKET_DATA
