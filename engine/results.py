@@ -126,7 +126,7 @@ class BacktestResults:
     charts: ChartWriter | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the run as plain values for JSON; times are ISO-8601, what doesn't exist is None."""
+        """Return plain values for JSON; times are ISO-8601, what doesn't exist is None."""
         return {
             "run_id": self.run_id,
             "strategy": self.strategy,
