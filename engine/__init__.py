@@ -1,1 +1,34 @@
 """The trading engine: what a strategy author imports, and nothing that does I/O."""
+
+from pydantic import Field
+
+from engine.portfolio import Portfolio, PortfolioView
+from engine.strategy import Strategy, StrategyParams
+from engine.types import (
+    Candle,
+    CandleSeries,
+    ExitReason,
+    MultiTimeframeData,
+    Position,
+    Side,
+    Signal,
+    TimeframeData,
+    Trade,
+)
+
+__all__ = [
+    "Candle",
+    "CandleSeries",
+    "ExitReason",
+    "Field",
+    "MultiTimeframeData",
+    "Portfolio",
+    "PortfolioView",
+    "Position",
+    "Side",
+    "Signal",
+    "Strategy",
+    "StrategyParams",
+    "TimeframeData",
+    "Trade",
+]

@@ -121,7 +121,7 @@ class BacktestResults:
     rejected: tuple[Rejection, ...]
     equity: EquityCurve
     price: CandleSeries
-    timing: Timing
+    timing: Timing | None = None
     notes: tuple[str, ...] = ()
     charts: ChartWriter | None = field(default=None, compare=False, repr=False)
 
@@ -146,7 +146,7 @@ class BacktestResults:
                 for r in self.rejected
             ],
             "notes": list(self.notes),
-            "timing": _fields(self.timing),
+            "timing": _fields(self.timing) if self.timing else None,
         }
 
     def trades_csv(self) -> str:

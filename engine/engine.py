@@ -1,0 +1,309 @@
+"""The engine: the one step path that backtest, forward test and recovery share. No I/O, no clock.
+
+engine = Engine(strategy, config, executor)
+engine.warm_up(history)         # seen, not traded
+engine.start()                  # the strategy binds its indicators
+events = engine.advance(block)  # any number of base candles at a time
+"""
+
+import traceback
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from engine.candles import CandleSeries
+from engine.errors import InvalidRun, StrategyFailed
+from engine.execution import Executor, SLTPMonitor
+from engine.execution.desk import TradingDesk
+from engine.execution.monitor import NEVER, decide_exit
+from engine.market import Market
+from engine.orders import (
+    Event,
+    ExitReason,
+    FundingPaid,
+    PositionClosed,
+    PositionOpened,
+    Signal,
+    SignalRejected,
+)
+from engine.portfolio import Portfolio, PortfolioView
+from engine.snapshot import put_back, take_snapshot
+from engine.strategy import Strategy
+
+FillMode = Literal["close", "next_open"]
+FILL_MODES: Final[tuple[FillMode, ...]] = ("close", "next_open")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """The rules of one run: balance in USD, leverage as total notional over equity."""
+
+    initial_balance: float = 10_000.0
+    max_leverage: float = 1.0
+    fill: FillMode = "close"
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("initial balance", self.initial_balance),
+            ("max_leverage", self.max_leverage),
+        ):
+            if not (np.isfinite(value) and value > 0):
+                raise InvalidRun(f"{name} must be a positive number, got {value}")
+        if self.fill not in FILL_MODES:
+            raise InvalidRun(f"fill must be one of {', '.join(FILL_MODES)}, got {self.fill!r}")
+
+
+class LedgerEntry(NamedTuple):
+    """The book from the close of base candle `candle_index` on, until the next entry."""
+
+    candle_index: int
+    balance: float
+    net_size: float
+    net_cost: float
+
+
+class Engine:
+    """Steps a strategy through base candles; everything it does is an event.
+
+    Order inside a base candle: overdue closes -> signals waiting for an open -> stops, targets and
+    liquidation -> funding -> the candle closes -> `on_candle` -> its signals.
+    """
+
+    def __init__(
+        self, strategy: Strategy, config: EngineConfig, executor: Executor, *, base: str = "1m"
+    ) -> None:
+        self.config = config
+        self.strategy = strategy
+        self.market = Market(strategy.timeframes, base, strategy.history_ms)
+        self.portfolio = Portfolio(config.initial_balance)
+        self.desk = TradingDesk(self.portfolio, executor, config.max_leverage, self._emit)
+        self.ledger = [LedgerEntry(0, config.initial_balance, 0.0, 0.0)]
+        self._view = PortfolioView(self.portfolio)
+        self._monitor = SLTPMonitor(self.market.base)
+        self.pending: list[Signal] = []
+        self._events: list[Event] = []
+        self.funding: deque[tuple[int, float]] = deque()
+        self._funding_index = NEVER
+        self._index = 0
+
+    def load(self, series: CandleSeries) -> None:
+        """Put base candles in; market time does not pass by that."""
+        self.market.extend(series)
+        self._find_funding()
+
+    def warm_up(self, series: CandleSeries) -> None:
+        """Let candles pass that the strategy may look back on, without trading them."""
+        self.load(series)
+        self.warm_up_to(len(self.market.base))
+
+    def warm_up_to(self, position: int) -> None:
+        """Let loaded candles pass up to an index (excluded), without trading them."""
+        self.market.skip_to(position)
+        self._mark()
+        self._find_funding()
+
+    def add_funding(self, funding: Iterable[tuple[int, float]]) -> None:
+        """Add funding times (ms) and rates (fractions of notional that longs pay), in order."""
+        self.funding.extend(funding)
+        self._find_funding()
+
+    def start(self) -> None:
+        """Let the strategy bind its indicators.
+
+        Raises:
+            StrategyFailed: the strategy's own code raised.
+        """
+        try:
+            self.strategy.on_init(self.market.data)
+        except Exception as error:
+            raise _failure(error, self.strategy) from error
+
+    def advance(self, block: CandleSeries) -> list[Event]:
+        """Let base candles pass, however many, and return what happened in order.
+
+        Raises:
+            StrategyFailed: the strategy's own code raised.
+        """
+        self.load(block)
+        return self.advance_to(len(self.market.base))
+
+    def advance_to(self, end: int) -> list[Event]:
+        """Let loaded base candles pass up to index `end` (excluded)."""
+        self._events = []
+        market = self.market
+        while market.position < end:
+            self._step(min(end, market.next_close()))
+        return self._events
+
+    def close_all(self, reason: ExitReason) -> list[Event]:
+        """Close every open position at the last close, in opening order."""
+        self._events = []
+        time = self.market.close_time(self.market.position - 1)
+        self._index = self.market.position - 1
+        for position in self.portfolio.positions:
+            self.desk.close(position, self.portfolio.last_price, time, reason)
+        return self._events
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the future depends on but the candles, as values for JSON."""
+        return take_snapshot(self)
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put a snapshot back, after a warm-up with the same candles and `start()`."""
+        put_back(self, snapshot)
+        for position in self.portfolio.positions:
+            self._monitor.watch(position, self.market.position)
+        self._watch_account(self.market.position)
+        self._mark()
+        self._find_funding()
+
+    def _step(self, stop: int) -> None:
+        market = self.market
+        start = market.position
+        self._index = start
+        if market.reveal_overdue():
+            self.pending += self._ask()
+        if self.pending:
+            self._fill_at_open(start)
+        if stop > self._monitor.quiet_until or stop > self._funding_index:
+            self._settle(start, stop)
+        closed = market.advance(stop)
+        self._mark()
+        if closed:
+            self._decide(stop - 1)
+
+    def _mark(self) -> None:
+        last = self.market.position - 1
+        if last >= 0:
+            self.portfolio.last_price = self.market.last_close(last)
+
+    def _ask(self) -> list[Signal]:
+        try:
+            signals = self.strategy.on_candle(self.market.data, self._view)
+        except Exception as error:
+            raise _failure(error, self.strategy) from error
+        if not signals:
+            return []
+        if isinstance(signals, Signal):
+            return [signals]
+        if not all(isinstance(signal, Signal) for signal in signals):
+            raise StrategyFailed(
+                f"{type(self.strategy).__name__}.on_candle must return a list of Signal, "
+                f"got {signals!r:.80}"
+            )
+        return list(signals)
+
+    def _decide(self, index: int) -> None:
+        signals = self._ask()
+        if not signals:
+            return
+        if self.config.fill == "next_open":
+            self.pending += signals
+            return
+        self._index = index
+        time = self.market.close_time(index)
+        for signal in signals:
+            self.desk.execute(signal, self.portfolio.last_price, time)
+
+    def _fill_at_open(self, index: int) -> None:
+        signals, self.pending = self.pending, []
+        price = self.market.base["open"].item(index)
+        time = self.market.base["timestamp"].item(index)
+        for signal in signals:
+            self.desk.execute(signal, price, time)
+
+    def _settle(self, start: int, stop: int) -> None:
+        index = start
+        while index < stop:
+            hit = self._monitor.next_hit(stop)
+            index = min(hit, self._funding_index)
+            if index >= stop:
+                return
+            self._index = index
+            if index == hit:
+                self._settle_candle(index)
+            while index == self._funding_index:
+                self._pay_funding(index)
+            index += 1
+
+    def _settle_candle(self, index: int) -> None:
+        base = self.market.base
+        prices = [base[name].item(index) for name in ("open", "high", "low")]
+        time = self.market.close_time(index)
+        for position in self.portfolio.positions:
+            found = decide_exit(position, *prices)
+            if found:
+                self.desk.close(
+                    position, found.price, time, found.reason, ambiguous=found.ambiguous
+                )
+        self._liquidate(prices, time)
+
+    def _liquidate(self, prices: list[float], time: int) -> None:
+        level = self._liquidation_price()
+        if level is None:
+            return
+        open_price, high, low = prices
+        if self.portfolio.net_size > 0:
+            reached, price = low <= level, min(level, open_price)
+        else:
+            reached, price = high >= level, max(level, open_price)
+        if reached:
+            for position in self.portfolio.positions:
+                self.desk.close(position, price, time, ExitReason.LIQUIDATION)
+
+    def _liquidation_price(self) -> float | None:
+        book = self.portfolio
+        if book.net_size == 0:
+            return None
+        price = (book.net_cost - book.balance) / book.net_size
+        return price if price > 0 else None
+
+    def _pay_funding(self, index: int) -> None:
+        _, rate = self.funding.popleft()
+        if self.portfolio.has_position:
+            amount = rate * self.portfolio.net_size * self.market.last_close(index)
+            self.portfolio.pay(amount)
+            self.desk.totals.funding += amount
+            self._emit(FundingPaid(self.market.close_time(index), rate, amount))
+        self._find_funding()
+
+    def _find_funding(self) -> None:
+        """Find the candle that closes at or first after the next funding time."""
+        self._funding_index = NEVER
+        if self.funding:
+            opens = self.market.base["timestamp"]
+            found = int(np.searchsorted(opens, self.funding[0][0] - self.market.step_ms))
+            self._funding_index = max(found, self.market.position)
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
+        if isinstance(event, SignalRejected):
+            return
+        index = self._index
+        at_open = event.time <= self.market.base["timestamp"].item(index)
+        first = index if at_open else index + 1
+        if isinstance(event, PositionOpened):
+            self._monitor.watch(event.position, first)
+        elif isinstance(event, PositionClosed):
+            self._monitor.forget(event.trade.id)
+        self._watch_account(first)
+        book = self.portfolio
+        self.ledger.append(LedgerEntry(index, book.balance, book.net_size, book.net_cost))
+
+    def _watch_account(self, first: int) -> None:
+        net_long = self.portfolio.net_size > 0
+        self._monitor.watch_account(self._liquidation_price(), net_long=net_long, index=first)
+
+
+def _failure(error: Exception, strategy: Strategy) -> StrategyFailed:
+    """Name the file and line of the user's code; our own frames say nothing to its author."""
+    ours = __file__.rsplit("/", 1)[0]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)
+    ]
+    place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else "no line known"
+    name = type(strategy).__name__
+    return StrategyFailed(f"{name} raised {type(error).__name__}: {error} ({place})")

@@ -1,0 +1,129 @@
+"""Stops and targets: when a candle reaches them, and which of the two counts. No bookkeeping."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from engine.columns import Column, Columns
+from engine.orders import ExitReason, Position, Side
+
+_FIRST_CHUNK: Final = 256
+_LARGEST_CHUNK: Final = 65_536
+_ACCOUNT: Final = 0
+NEVER: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a candle closes a position: `price` is the level or the open, before slippage."""
+
+    reason: ExitReason
+    price: float
+    ambiguous: bool = False
+
+
+def decide_exit(position: Position, open_price: float, high: float, low: float) -> Exit | None:
+    """Return how a base candle closes a position, None where it reaches neither level.
+
+    A candle that opens at or beyond a level fills at its open. A candle that reaches both leaves
+    open which came first: we assume the stop was hit first and mark the trade ambiguous.
+    """
+    sign = position.side.sign
+    stop, target = position.stop_loss, position.take_profit
+    if stop is not None and sign * (open_price - stop) <= 0:
+        return Exit(ExitReason.STOP_LOSS, open_price)
+    if target is not None and sign * (open_price - target) >= 0:
+        return Exit(ExitReason.TAKE_PROFIT, open_price)
+    worst, best = (low, high) if position.side is Side.LONG else (high, low)
+    target_hit = target is not None and sign * (best - target) >= 0
+    if stop is not None and sign * (worst - stop) <= 0:
+        return Exit(ExitReason.STOP_LOSS, stop, ambiguous=target_hit)
+    if target is not None and target_hit:
+        return Exit(ExitReason.TAKE_PROFIT, target)
+    return None
+
+
+@dataclass(slots=True)
+class _Watch:
+    below: float | None
+    above: float | None
+    clear_until: int
+    hit: int | None = None
+    chunk: int = field(default=_FIRST_CHUNK)
+
+
+class SLTPMonitor:
+    """Finds the next base candle that reaches a level of any open position.
+
+    It searches the loaded candles in growing chunks and remembers how far they are clear, so
+    that each candle is looked at about once per position however the run is cut into blocks.
+    `quiet_until` is the index before which nothing is reached.
+    """
+
+    def __init__(self, base: Columns) -> None:
+        self._base = base
+        self._watches: dict[int, _Watch] = {}
+        self.quiet_until = NEVER
+
+    def watch(self, position: Position, index: int) -> None:
+        """Watch a position's levels from a base candle on."""
+        stop, target = position.stop_loss, position.take_profit
+        below, above = (stop, target) if position.side is Side.LONG else (target, stop)
+        self._add(position.id, below, above, index)
+
+    def watch_account(self, price: float | None, *, net_long: bool, index: int) -> None:
+        """Watch the price at which the account's equity is gone; None stops watching."""
+        self._watches.pop(_ACCOUNT, None)
+        if price is not None:
+            below, above = (price, None) if net_long else (None, price)
+            self._add(_ACCOUNT, below, above, index)
+        self._renew_quiet()
+
+    def forget(self, position_id: int) -> None:
+        """Stop watching a position."""
+        self._watches.pop(position_id, None)
+        self._renew_quiet()
+
+    def next_hit(self, stop: int) -> int:
+        """Return the first base candle before `stop` that reaches a level, else `stop`."""
+        for watch in self._watches.values():
+            if watch.hit is None and watch.clear_until < stop:
+                self._search(watch, stop)
+        self._renew_quiet()
+        return min(self.quiet_until, stop)
+
+    def _add(self, key: int, below: float | None, above: float | None, index: int) -> None:
+        if below is not None or above is not None:
+            self._watches[key] = _Watch(below, above, index)
+            self.quiet_until = min(self.quiet_until, index)
+
+    def _search(self, watch: _Watch, stop: int) -> None:
+        low, high = self._base["low"], self._base["high"]
+        while watch.hit is None and watch.clear_until < stop:
+            first = watch.clear_until
+            last = min(len(self._base), max(stop, first + watch.chunk))
+            found = _first_reached(low[first:last], high[first:last], watch.below, watch.above)
+            watch.hit = None if found is None else first + found
+            watch.clear_until = last
+            watch.chunk = min(2 * watch.chunk, _LARGEST_CHUNK)
+
+    def _renew_quiet(self) -> None:
+        self.quiet_until = min(
+            (w.clear_until if w.hit is None else w.hit for w in self._watches.values()),
+            default=NEVER,
+        )
+
+
+def _first_reached(
+    low: Column, high: Column, below: float | None, above: float | None
+) -> int | None:
+    if below is None:
+        reached = high >= above
+    elif above is None:
+        reached = low <= below
+    else:
+        reached = low <= below
+        np.logical_or(reached, high >= above, out=reached)
+    index = int(reached.argmax())
+    return index if reached[index] else None
