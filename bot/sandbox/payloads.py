@@ -17,7 +17,6 @@ from bot.sandbox.models import (
     User,
     Webhook,
 )
-from bot.sandbox.rules import FILE_BYTES
 from bot.sandbox.state import State
 
 _JOINED_AT = "2024-01-01T00:00:00.000000+00:00"
