@@ -1,0 +1,98 @@
+"""Backtests as a use case: candles from the store, a run in this or another process, results."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from data.funding import FundingStore
+
+from bot.services.strategies import StrategyLibrary
+from data.cache import CandleStore, SeriesKey, sha256_of
+from data.errors import NoCandles
+from engine.backtest import BacktestData, BacktestRequest, run_backtest
+from engine.results import BacktestResults, Timing
+from engine.strategy import Strategy
+from engine.timeframe import TIMEFRAMES, get_timeframe_ms
+
+Report = Callable[[tuple[str, int, int]], None]
+
+LOADING: Final = "loading candles"
+RUNNING: Final = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestJob:
+    """All that a process needs to run a backtest; nothing else decides its result."""
+
+    request: BacktestRequest
+    timeframe: str
+    data_dir: Path
+    strategies_folder: Path
+
+    @property
+    def key(self) -> SeriesKey:
+        """The candle series that the run is computed on."""
+        return SeriesKey(self.request.exchange, self.request.symbol, self.timeframe)
+
+
+def execute_backtest(job: BacktestJob, report: Report) -> BacktestResults:
+    """Run a backtest on cached candles; `report` gets (stage, done, total).
+
+    Raises:
+        NoCandles: the cache holds none for the asked series.
+        StrategyError, InvalidRun: see `run_backtest`.
+    """
+    started = time.perf_counter()
+    report((LOADING, 0, 1))
+    loaded = StrategyLibrary(job.strategies_folder).load(job.request.strategy)
+    data = load_data(job, loaded.strategy)
+    load_s = time.perf_counter() - started
+    results = run_backtest(
+        job.request,
+        loaded.strategy,
+        data,
+        code_sha256=loaded.code_sha256,
+        progress=lambda done, total: report((RUNNING, done, total)),
+    )
+    total_s = time.perf_counter() - started
+    return replace(results, timing=Timing(load_s, total_s - load_s, total_s))
+
+
+def load_data(job: BacktestJob, strategy: type[Strategy]) -> BacktestData:
+    """Read a run's candles, those that warm its indicators up, and its funding."""
+    store = CandleStore(job.data_dir / "candles")
+    request = job.request
+    first = None if request.start is None else request.start - strategy.history_ms
+    candles = store.read(job.key, first, request.end)
+    coverage = store.coverage(job.key)
+    funding = FundingStore(job.data_dir / "funding").read(request.exchange, request.symbol)
+    return BacktestData(
+        candles=candles,
+        sha256=sha256_of(candles),
+        volume_delta_source=coverage.volume_delta_source if coverage else None,
+        funding=tuple(zip(funding.time.tolist(), funding.rate.tolist(), strict=True)),
+    )
+
+
+def find_base_timeframe(
+    store: CandleStore, exchange: str, symbol: str, strategy: type[Strategy]
+) -> str | None:
+    """Return the finest cached timeframe that a strategy can run on, None when there is none.
+
+    Raises:
+        NoCandles: there are only candles that are too coarse.
+    """
+    stored = {
+        key.timeframe for key in store.series() if (key.exchange, key.symbol) == (exchange, symbol)
+    }
+    smallest = get_timeframe_ms(strategy.smallest_timeframe())
+    fitting = [t for t in TIMEFRAMES if t in stored and smallest % get_timeframe_ms(t) == 0]
+    if stored and not fitting:
+        raise NoCandles(
+            f"the cache has {symbol} only as {', '.join(sorted(stored))}: "
+            f"this strategy needs candles of {strategy.smallest_timeframe()} or finer; "
+            f"fetch them with: jesse fetch-data --symbol {symbol} --timeframe 1m"
+        )
+    return fitting[0] if fitting else None

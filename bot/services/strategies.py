@@ -1,0 +1,197 @@
+"""Finding strategies: each file of the folder is one, known by its name. Runs none of them."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from bot.errors import BrokenStrategy, UnknownStrategy
+from engine.errors import EngineError
+from engine.strategy import Strategy
+from engine.words import nearest
+
+_ENGINE_FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "engine"
+_RANGE_WORDS: Final = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+
+
+@dataclass(frozen=True, slots=True)
+class ParamInfo:
+    """One parameter as shown to people: type name, default, range and description."""
+
+    name: str
+    type: str
+    default: Any
+    range: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInfo:
+    """What a strategy says about itself."""
+
+    name: str
+    summary: str
+    description: str
+    timeframes: tuple[str, ...]
+    params: tuple[ParamInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStrategy:
+    """A strategy class with the hash of its source and of the engine it runs on."""
+
+    name: str
+    strategy: type[Strategy]
+    code_sha256: str
+    path: Path
+
+    @property
+    def info(self) -> StrategyInfo:
+        """What the strategy says about itself."""
+        text = (self.strategy.__doc__ or "").strip()
+        return StrategyInfo(
+            name=self.name,
+            summary=text.split("\n", 1)[0],
+            description="\n".join(line.strip() for line in text.splitlines()),
+            timeframes=self.strategy.timeframes,
+            params=_params(self.strategy),
+        )
+
+
+class StrategyLibrary:
+    """The strategies of a folder; a broken file takes no other down."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Return the names of all strategy files, broken ones too."""
+        if not self.folder.is_dir():
+            return []
+        files = self.folder.glob("*.py")
+        return sorted(path.stem for path in files if not path.stem.startswith("_"))
+
+    def load(self, name: str) -> LoadedStrategy:
+        """Load a strategy's file as it is now.
+
+        Raises:
+            UnknownStrategy: there is no such file; names the nearest.
+            BrokenStrategy: the file can't be loaded; names file and line.
+        """
+        names = self.names()
+        if name not in names:
+            raise UnknownStrategy(self._unknown(name, names))
+        path = self.folder / f"{name}.py"
+        try:
+            source = path.read_bytes()
+        except OSError as error:
+            raise BrokenStrategy(f"strategy {name} can't be read: {error.strerror}") from error
+        strategy = _find_class(_import(path, name), path, name)
+        return LoadedStrategy(name, strategy, _code_hash(source), path)
+
+    def load_all(self) -> tuple[list[LoadedStrategy], list[str]]:
+        """Load all; return those that work and a message for each that doesn't."""
+        loaded, broken = [], []
+        for name in self.names():
+            try:
+                loaded.append(self.load(name))
+            except BrokenStrategy as error:
+                broken.append(str(error))
+        return loaded, broken
+
+    def _unknown(self, name: str, names: list[str]) -> str:
+        if not names:
+            return f"no strategy {name!r}: there are no strategy files in {self.folder}"
+        hint = nearest(name, names)
+        guess = f"did you mean {hint}? " if hint else ""
+        return f"no strategy {name!r}: {guess}there are {', '.join(names)}"
+
+
+def _import(path: Path, name: str) -> ModuleType:
+    unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    module_name = f"jesse_strategy_{unique}_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise BrokenStrategy(f"strategy {name}: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Typed parameters look their annotations up in sys.modules.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise BrokenStrategy(_describe(error, path, name)) from error
+    return module
+
+
+def _describe(error: Exception, path: Path, name: str) -> str:
+    if isinstance(error, SyntaxError):
+        line: int | None = error.lineno
+        text = error.msg
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+        text = f"{type(error).__name__}: {error}"
+    place = f"{path.name}, line {line}" if line else path.name
+    return f"strategy {name} can't be loaded: {text} ({place})"
+
+
+def _find_class(module: ModuleType, path: Path, name: str) -> type[Strategy]:
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Strategy)
+        and value.__module__ == module.__name__
+    ]
+    wanted = name.replace("_", "")
+    matching = [value for value in found if value.__name__.lower() == wanted] or found
+    if len(matching) != 1:
+        names = ", ".join(value.__name__ for value in found) or "none"
+        raise BrokenStrategy(
+            f"strategy {name}: {path.name} must have one class derived from Strategy, found {names}"
+        )
+    try:
+        matching[0].check_definition()
+    except EngineError as error:
+        raise BrokenStrategy(f"strategy {name} ({path.name}): {error}") from error
+    return matching[0]
+
+
+def _code_hash(source: bytes) -> str:
+    digest = hashlib.sha256(source)
+    for path in sorted(_ENGINE_FOLDER.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _params(strategy: type[Strategy]) -> tuple[ParamInfo, ...]:
+    schema = strategy.Params.model_json_schema()["properties"] if _has_params(strategy) else {}
+    return tuple(
+        ParamInfo(
+            name=name,
+            type=str(schema[name].get("type", "value")),
+            default=field.default,
+            range=_range(field.metadata),
+            description=field.description or "",
+        )
+        for name, field in strategy.Params.model_fields.items()
+    )
+
+
+def _has_params(strategy: type[Strategy]) -> bool:
+    return bool(strategy.Params.model_fields)
+
+
+def _range(metadata: list[Any]) -> str:
+    limits = [
+        f"{sign} {getattr(item, word)}"
+        for word, sign in _RANGE_WORDS
+        for item in metadata
+        if getattr(item, word, None) is not None
+    ]
+    return ", ".join(limits)

@@ -1,0 +1,167 @@
+"""Worker processes for what would hold the event loop up. Knows nothing of what they compute.
+
+async with WorkerPool(2) as pool:
+    result = await pool.run(function, argument, on_progress=show)
+"""
+
+import asyncio
+import multiprocessing
+import pickle
+import signal
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, Self, TypeVar
+
+from bot.errors import BotError
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+Report = Callable[[Any], None]
+
+
+class WorkerDied(BotError):
+    """A worker process ended in the middle of its work: out of memory, or killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+class _Worker:
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process: SpawnProcess = context.Process(
+            target=_serve, args=(theirs,), daemon=True, name="jesse-worker"
+        )
+        self.process.start()
+        theirs.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+        self.process.close()
+
+
+class WorkerPool:
+    """At most `size` spawned processes, started when first needed; work waits its turn in order.
+
+    Cancelling `run` kills the process at work and leaves the others alone.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._slots = asyncio.Semaphore(size)
+        # Pipes block, so they get threads of their own: the loop's few are for file work.
+        self._threads = ThreadPoolExecutor(2 * size + 2, thread_name_prefix="jesse-pipe")
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for worker in [*self._idle, *self._busy]:
+            await self._in_thread(worker.kill)
+        self._idle.clear()
+        self._busy.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run(
+        self,
+        function: Callable[[Argument, Report], Result],
+        argument: Argument,
+        *,
+        on_progress: Report | None = None,
+        on_start: Callable[[], None] | None = None,
+    ) -> Result:
+        """Call `function(argument, report)` in a worker and return its result.
+
+        Whatever the function reports is handed to `on_progress` on the event loop; `on_start` is
+        called when its turn has come. Errors it raises are raised here.
+
+        Raises:
+            WorkerDied: the process ended before its work.
+        """
+        async with self._slots:
+            if on_start:
+                on_start()
+            worker = self._idle.pop() if self._idle else await self._in_thread(_Worker)
+            self._busy.add(worker)
+            try:
+                outcome = await self._talk(worker, (function, argument), on_progress)
+            except BaseException:
+                self._busy.discard(worker)
+                await asyncio.shield(self._in_thread(worker.kill))
+                raise
+            self._busy.discard(worker)
+            self._idle.append(worker)
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        result: Result = outcome.result
+        return result
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _talk(
+        self, worker: _Worker, order: Any, on_progress: Report | None
+    ) -> "_Done | _Failed":
+        try:
+            await self._in_thread(worker.connection.send, order)
+            while True:
+                message = await self._in_thread(worker.connection.recv)
+                if not isinstance(message, _Progress):
+                    return message  # type: ignore[no-any-return]
+                if on_progress:
+                    on_progress(message.value)
+        except (EOFError, OSError) as error:
+            raise WorkerDied(
+                "the worker process ended in the middle of its work: "
+                "probably out of memory; try a shorter period"
+            ) from error
+
+
+def _serve(connection: Connection) -> None:
+    # Ctrl-C in a terminal reaches the whole group; the parent decides what becomes of the work.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            function, argument = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            outcome: _Done | _Failed = _Done(function(argument, _reporter(connection)))
+        except Exception as error:  # noqa: BLE001 - the border of the process: told to the parent
+            outcome = _Failed(_portable(error))
+        connection.send(outcome)
+
+
+def _reporter(connection: Connection) -> Report:
+    return lambda value: connection.send(_Progress(value))
+
+
+def _portable(error: Exception) -> Exception:
+    """Keep the traceback as a note: causes and frames can't cross a pipe."""
+    error.add_note("".join(traceback.format_exception(error)))
+    error.__cause__ = error.__context__ = None
+    try:
+        pickle.dumps(error)
+    except Exception:  # noqa: BLE001 - a user's error may refuse in any way
+        return WorkerDied(f"{type(error).__name__}: {error}")
+    return error.with_traceback(None)
