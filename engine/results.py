@@ -14,6 +14,7 @@ from engine.candles import CandleSeries, FloatArray, Gap, IntArray, format_time
 from engine.errors import InvalidRun
 from engine.metrics import Metrics
 from engine.orders import Trade
+from engine.summary import summarize
 
 TRADE_FIELDS: Final = (
     "id",
@@ -148,6 +149,10 @@ class BacktestResults:
             "notes": list(self.notes),
             "timing": _fields(self.timing) if self.timing else None,
         }
+
+    def summary(self) -> str:
+        """Return the run as a plain-text table of at most 80 columns."""
+        return summarize(self)
 
     def trades_csv(self) -> str:
         """Return the trades as CSV, one line each, with a header."""
