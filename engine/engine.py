@@ -6,6 +6,7 @@ engine.start()                  # the strategy binds its indicators
 events = engine.advance(block)  # any number of base candles at a time
 """
 
+import sys
 import traceback
 from collections import deque
 from collections.abc import Iterable
@@ -300,10 +301,9 @@ class Engine:
 
 def _failure(error: Exception, strategy: Strategy) -> StrategyFailed:
     """Name the file and line of the user's code; our own frames say nothing to its author."""
-    ours = __file__.rsplit("/", 1)[0]
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)
-    ]
-    place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else "no line known"
+    theirs = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((f for f in reversed(frames) if f.filename == theirs), frames[-1])
     name = type(strategy).__name__
+    place = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
     return StrategyFailed(f"{name} raised {type(error).__name__}: {error} ({place})")

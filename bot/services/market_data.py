@@ -1,0 +1,140 @@
+"""Market data as a use case: make sure that the cache holds what a run needs, or say what to do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bot.errors import InvalidInput
+from bot.services.backtests import find_base_timeframe
+from bot.settings import Settings
+from bot.times import now_ms, parse_period
+from data.cache import CandleStore, Coverage, SeriesKey
+from data.errors import DataError, NoCandles
+from data.exchange import normalize_symbol
+from data.historical import FetchProgress, FetchSummary, HistoricalDataProvider
+from engine.strategy import Strategy
+from engine.timeframe import DAY_MS, get_timeframe_ms
+
+DEFAULT_FETCH_YEARS: Final = 4
+_FIRST_RUN_MS: Final = 365 * DAY_MS
+
+OnFetch = Callable[[FetchProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Candles that are ready for a run: their timeframe and the asked period (ms, end excluded)."""
+
+    timeframe: str
+    start: int | None
+    end: int | None
+    fetched: FetchSummary | None
+
+
+class MarketData:
+    """Fetches, completes and describes cached candles of the configured exchange."""
+
+    def __init__(self, settings: Settings, store: CandleStore) -> None:
+        self._settings = settings
+        self.store = store
+
+    def key(self, symbol: str | None, timeframe: str = "1m") -> SeriesKey:
+        """Return the series of a symbol as typed, on the configured exchange."""
+        get_timeframe_ms(timeframe)
+        exchange = self._settings.exchange
+        return SeriesKey(
+            exchange, normalize_symbol(symbol or self._settings.symbol, exchange), timeframe
+        )
+
+    def provider(self) -> HistoricalDataProvider:
+        """Return a provider; the exchange is contacted only when candles are missing."""
+        return HistoricalDataProvider(
+            self.store,
+            self._settings.exchange_settings,
+            funding_root=self._settings.data_dir / "funding",
+        )
+
+    async def fetch(
+        self,
+        key: SeriesKey,
+        start: str | None,
+        end: str | None,
+        on_progress: OnFetch | None = None,
+    ) -> FetchSummary:
+        """Fetch an asked period, or top the cache up (4 years where there is none)."""
+        async with self.provider() as provider:
+            if start is None and end is None:
+                return await provider.top_up(
+                    key, years=DEFAULT_FETCH_YEARS, on_progress=on_progress
+                )
+            now = await provider.now()
+            start_ms, end_ms = parse_period(start, end, latest=now)
+            if start_ms is None:
+                coverage = self.store.coverage(key)
+                start_ms = coverage.first if coverage else (end_ms or now) - _FIRST_RUN_MS
+            return await provider.complete(
+                key, start_ms, min(end_ms or now, now), on_progress=on_progress
+            )
+
+    async def prepare(
+        self,
+        strategy: type[Strategy],
+        symbol: str,
+        start: str | None,
+        end: str | None,
+        *,
+        offline: bool = False,
+        on_progress: OnFetch | None = None,
+    ) -> Prepared:
+        """Complete what a run needs from the exchange, or find it in the cache.
+
+        Raises:
+            NoCandles: offline, and the cache holds nothing.
+            ExchangeError: the exchange is needed and can't be asked.
+        """
+        exchange = self._settings.exchange
+        base = find_base_timeframe(self.store, exchange, symbol, strategy)
+        key = SeriesKey(exchange, symbol, base or "1m")
+        coverage = self.store.coverage(key)
+        latest = _latest(key, coverage)
+        start_ms, end_ms = parse_period(start, end, latest=latest)
+        if offline or (coverage and start is None and end is None):
+            if coverage is None:
+                raise NoCandles(
+                    f"the cache has no {symbol} candles of {exchange}: fetch them with "
+                    f"jesse fetch-data --symbol {symbol}, or import files with jesse import-data"
+                )
+            return Prepared(key.timeframe, start_ms, end_ms, None)
+        summary = await self._complete(key, coverage, start_ms, end_ms, on_progress)
+        return Prepared(key.timeframe, start_ms, end_ms, summary)
+
+    async def _complete(
+        self,
+        key: SeriesKey,
+        coverage: Coverage | None,
+        start: int | None,
+        end: int | None,
+        on_progress: OnFetch | None,
+    ) -> FetchSummary | None:
+        if coverage:
+            step = get_timeframe_ms(key.timeframe)
+            start = coverage.first if start is None else start
+            end = coverage.last + step if end is None else end
+            if not self.store.missing_ranges(key, start, end):
+                return None
+        async with self.provider() as provider:
+            now = await provider.now()
+            stop = now if end is None else min(end, now)
+            first = stop - _FIRST_RUN_MS if start is None else start
+            if first >= stop:
+                raise InvalidInput("the asked period lies in the future: there are no candles yet")
+            return await provider.complete(key, first, stop, on_progress=on_progress)
+
+
+def _latest(key: SeriesKey, coverage: Coverage | None) -> int:
+    if coverage is None:
+        return now_ms()
+    return coverage.last + get_timeframe_ms(key.timeframe)
+
+
+__all__ = ["DataError", "MarketData", "Prepared"]
