@@ -50,8 +50,9 @@ class Faults:
     """Ask for faults; a number N of answers or frames concerns the next N.
 
     REST (only paths that start with `rest_path`): `too_many_requests` 429, `banned` 418,
-    `server_error` 503, `slow` answers after `slow_seconds` (real), `reset` connections,
-    `truncated` bodies. Streams: `mute` sockets are connected but silent; of the closing frames
+    `server_error` 503, `slow` answers after `slow_seconds` (real), `reset` connections (many
+    clients repeat a GET once when a kept connection breaks: ask for two), `truncated` bodies.
+    Streams: `mute` sockets are connected but silent; of the closing frames
     N are late by `late_ms` (market), sent after the following closing frame of their stream
     (`swapped_closes`), sent twice, or carry values that REST later corrects
     (`revised_closes`). Until `outage_until_ms` (market) every connection is reset at once.

@@ -147,7 +147,7 @@ def test_a_year_of_bitcoin_looks_like_a_market(year):
     assert hourly_range.max() > 1.3 * hourly_range.min()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_price_stays_within_a_plausible_range_over_four_years(seed):
     bars = SimulatedMarket(seed).bars("BTCUSDT", "1w", 1_640_563_200_000, 208)
 
@@ -158,7 +158,7 @@ def test_the_price_stays_within_a_plausible_range_over_four_years(seed):
 
 def test_a_crossover_of_averages_sometimes_wins_and_sometimes_loses():
     yearly = []
-    for seed in range(10):
+    for seed in range(6):
         close = np.log(SimulatedMarket(seed).bars("BTCUSDT", "4h", START, 6 * 730)["close"])
         fast = np.convolve(close, np.ones(20) / 20, "valid")[80:]
         slow = np.convolve(close, np.ones(100) / 100, "valid")
@@ -166,7 +166,7 @@ def test_a_crossover_of_averages_sometimes_wins_and_sometimes_loses():
         yearly += [float(part.sum()) for part in np.array_split(gains, 2)]
 
     winning = sum(gain > 0 for gain in yearly)
-    assert 3 <= winning <= 17
+    assert 2 <= winning <= 10
 
 
 def test_funding_comes_every_eight_hours_and_stays_small():
