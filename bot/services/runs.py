@@ -1,0 +1,99 @@
+"""Finished backtests on disk, one folder per run id, so that buttons work after a restart.
+
+Written in the worker process; read by whoever shows a run again.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from bot.errors import InvalidInput
+from bot.services.backtests import BacktestJob, execute_backtest
+from bot.services.requests import BacktestAsk, RunReport
+from engine.candles import CandleSeries
+from engine.results import BacktestResults, EquityCurve
+
+Report = Callable[[tuple[str, int, int]], None]
+
+DRAWING: Final = "drawing charts"
+FIGURES: Final = ("equity", "trades", "monthly")
+_RUN_ID: Final = re.compile(r"^[0-9a-f]{16}$")
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """A backtest whose results and figures are kept under `runs_dir`."""
+
+    ask: BacktestAsk
+    backtest: BacktestJob
+    runs_dir: Path
+
+
+def execute_run(job: RunJob, report: Report) -> RunReport:
+    """Run a backtest, write its files and return what the channel needs."""
+    results = execute_backtest(job.backtest, report)
+    report((DRAWING, 0, 1))
+    folder = job.runs_dir / results.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = _write_files(results, folder)
+    _write(folder / "request.json", json.dumps(asdict(job.ask), indent=2))
+    report((DRAWING, 1, 1))
+    nothing = CandleSeries.empty(results.price.timeframe)
+    curve = EquityCurve(results.equity.time[:0], results.equity.equity[:0])
+    return RunReport(job.ask, replace(results, equity=curve, price=nothing), folder, figures)
+
+
+class RunStore:
+    """Looks finished runs up by id.
+
+    Raises InvalidInput where a run's files are gone (cleaned up, or another machine's).
+    """
+
+    def __init__(self, runs_dir: Path) -> None:
+        self._runs_dir = runs_dir
+
+    def ask(self, run_id: str) -> BacktestAsk:
+        """Return what was asked for in a run."""
+        return BacktestAsk(**json.loads(self._read(run_id, "request.json")))
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """Return a run's results as they were written to JSON."""
+        values: dict[str, Any] = json.loads(self._read(run_id, "results.json"))
+        return values
+
+    def figure(self, run_id: str, name: str) -> str:
+        """Return a figure as JSON: equity, trades or monthly."""
+        return self._read(run_id, f"{name}.figure.json").decode()
+
+    def file(self, run_id: str, name: str) -> bytes:
+        """Return a file of a run: trades.csv, equity.html, trades.html or results.json."""
+        return self._read(run_id, name)
+
+    def _read(self, run_id: str, name: str) -> bytes:
+        if not _RUN_ID.match(run_id):
+            raise InvalidInput(f"{run_id!r} is no run id")
+        try:
+            return (self._runs_dir / run_id / name).read_bytes()
+        except OSError:
+            raise InvalidInput(
+                f"the files of run {run_id} are gone: run the backtest again"
+            ) from None
+
+
+def _write_files(results: BacktestResults, folder: Path) -> dict[str, str]:
+    from bot.charts.figures import all_figures, write_html
+
+    figures = {name: figure.to_json() for name, figure in all_figures(results).items()}
+    for name, text in figures.items():
+        _write(folder / f"{name}.figure.json", text)
+    write_html(results, folder)
+    _write(folder / "trades.csv", results.trades_csv())
+    _write(folder / "results.json", json.dumps(results.to_json(), indent=2, allow_nan=False))
+    return figures
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
