@@ -179,12 +179,10 @@ async def delete_channel(request: web.Request) -> web.Response:
 async def get_attachment(request: web.Request) -> web.Response:
     """Serve a file of a message."""
     state = request.app[SERVICES].state
-    wanted = int(request.match_info["attachment_id"])
-    for message in state.messages.values():
-        for attachment in message.attachments:
-            if attachment.id == wanted:
-                return web.Response(body=attachment.data, content_type=attachment.content_type)
-    return web.Response(status=404)
+    attachment = state.attachment(number(request, "attachment_id"))
+    if attachment is None:
+        return web.Response(status=404)
+    return web.Response(body=attachment.data, content_type=attachment.content_type)
 
 
 async def get_avatar(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from bot.sandbox.clock import Clock
 from bot.sandbox.events import Change, ChangeKind, EventLog
 from bot.sandbox.models import (
     DISCORD_EPOCH_MS,
+    Attachment,
     Channel,
     ChannelType,
     Guild,
@@ -44,7 +45,15 @@ class State:
         self.messages: dict[int, Message] = {}
         self.versions: dict[int, list[Message]] = {}
         self.webhooks: dict[int, Webhook] = {}
+        self.uploads: dict[int, Attachment] = {}
         self._last_id = 0
+
+    def attachment(self, attachment_id: int) -> Attachment | None:
+        """Return a file of a message or of a command's option."""
+        files = (a for m in self.messages.values() for a in m.attachments)
+        return self.uploads.get(attachment_id) or next(
+            (file for file in files if file.id == attachment_id), None
+        )
 
     def next_id(self) -> int:
         """Return a new snowflake for the present time."""
