@@ -27,6 +27,7 @@ _COLUMN: Final = 37
 _LABEL: Final = 14
 _LISTED_GAPS: Final = 5
 _LISTED_TRADES: Final = 12
+_LISTED_REASONS: Final = 8
 _HASH_DIGITS: Final = 12
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
@@ -63,7 +64,7 @@ def _heading(results: "BacktestResults") -> list[str]:
     length = format_duration(results.end - results.start)
     params = ", ".join(f"{name}={value}" for name, value in results.params.items())
     lines = [*_wrap(title), "=" * _WIDTH]
-    if results.exchange == "simulated":
+    if "simulated" in (results.exchange, results.data.source):
         lines += _field("Prices", SIMULATED_LABEL)
     period = f"{_minute(results.start)} to {_minute(results.end)} UTC ({length})"
     lines += _field("Period", period)
@@ -122,8 +123,8 @@ def _outcomes(results: "BacktestResults") -> list[str]:
         ("Average loss, USD", _number(metrics.average_loss_usd, sign="+")),
         ("Best, USD", _number(metrics.best_trade_usd, sign="+")),
         ("Worst, USD", _number(metrics.worst_trade_usd, sign="+")),
-        ("Best", _percent(metrics.best_trade_pct, sign="+")),
-        ("Worst", _percent(metrics.worst_trade_pct, sign="+")),
+        ("Best, of its size", _percent(metrics.best_trade_pct, sign="+")),
+        ("Worst, of its size", _percent(metrics.worst_trade_pct, sign="+")),
         ("Longest win, loss streak", streaks),
     )
 
@@ -198,9 +199,12 @@ def _rejected(results: "BacktestResults") -> list[str]:
     if not results.rejected:
         return []
     lines = [f"REJECTED SIGNALS: {sum(entry.count for entry in results.rejected):,}"]
-    for entry in sorted(results.rejected, key=lambda entry: -entry.count):
+    entries = sorted(results.rejected, key=lambda entry: -entry.count)
+    for entry in entries[:_LISTED_REASONS]:
         text = f"{entry.reason} (first {_minute(entry.first_time)})"
-        lines += _field(f"{entry.count:>7,} ×", text)
+        lines += _field(f"{entry.count:>11,} ×", text)
+    for text in _more(len(entries) - _LISTED_REASONS):
+        lines += _field("", f"{text} reasons")
     return lines
 
 
