@@ -89,6 +89,7 @@ class Engine:
         self.funding: deque[tuple[int, float]] = deque()
         self._funding_index = NEVER
         self._index = 0
+        self._watch_from = 0
 
     def load(self, series: CandleSeries) -> None:
         """Put base candles in; market time does not pass by that."""
@@ -139,13 +140,43 @@ class Engine:
             self._step(min(end, market.next_close()))
         return self._events
 
+    def on_tick(self, price: float, time: int) -> list[Event]:
+        """Check stops and targets of open positions against a trade on the exchange.
+
+        A stop is filled at the tick's price, a target at its own. Times are in ms UTC.
+        """
+        self._begin_at(self.market.position, watch_from=self.market.position)
+        self.portfolio.last_price = price
+        for position in self.portfolio.positions:
+            found = decide_exit(position, price, price, price)
+            if found:
+                target = found.reason is ExitReason.TAKE_PROFIT
+                level = position.take_profit if target and position.take_profit else price
+                self.desk.close(position, level, time, found.reason)
+        self._liquidate([price, price, price], time)
+        return self._events
+
+    def close_position(self, position_id: int, reason: ExitReason, time: int) -> list[Event]:
+        """Close one position at the market now.
+
+        Raises:
+            InvalidRun: no position of that id is open.
+        """
+        position = self.portfolio.get_position(position_id)
+        if position is None:
+            raise InvalidRun(f"no open position {position_id}")
+        self._begin_at(self.market.position, watch_from=self.market.position)
+        reference = self.desk.reference_price(self.portfolio.last_price)
+        self.desk.close(position, reference, time, reason)
+        return self._events
+
     def close_all(self, reason: ExitReason) -> list[Event]:
         """Close every open position at the last close, in opening order."""
-        self._events = []
-        time = self.market.close_time(self.market.position - 1)
-        self._index = self.market.position - 1
-        for position in self.portfolio.positions:
-            self.desk.close(position, self.portfolio.last_price, time, reason)
+        position = self.market.position
+        self._begin_at(position - 1, watch_from=position)
+        time = self.market.close_time(position - 1)
+        for open_position in self.portfolio.positions:
+            self.desk.close(open_position, self.portfolio.last_price, time, reason)
         return self._events
 
     def snapshot(self) -> dict[str, Any]:
@@ -155,16 +186,20 @@ class Engine:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Put a snapshot back, after a warm-up with the same candles and `start()`."""
         put_back(self, snapshot)
+        self._begin_at(self.market.position, watch_from=self.market.position)
         for position in self.portfolio.positions:
-            self._monitor.watch(position, self.market.position)
-        self._watch_account(self.market.position)
+            self._monitor.watch(position, self._watch_from)
+        self._watch_account()
         self._mark()
         self._find_funding()
+
+    def _begin_at(self, index: int, *, watch_from: int) -> None:
+        self._events = []
+        self._index, self._watch_from = index, watch_from
 
     def _step(self, stop: int) -> None:
         market = self.market
         start = market.position
-        self._index = start
         if market.reveal_overdue():
             self.pending += self._ask()
         if self.pending:
@@ -204,13 +239,14 @@ class Engine:
         if self.config.fill == "next_open":
             self.pending += signals
             return
-        self._index = index
+        self._index, self._watch_from = index, index + 1
         time = self.market.close_time(index)
         for signal in signals:
             self.desk.execute(signal, self.portfolio.last_price, time)
 
     def _fill_at_open(self, index: int) -> None:
         signals, self.pending = self.pending, []
+        self._index = self._watch_from = index
         price = self.market.base["open"].item(index)
         time = self.market.base["timestamp"].item(index)
         for signal in signals:
@@ -223,7 +259,7 @@ class Engine:
             index = min(hit, self._funding_index)
             if index >= stop:
                 return
-            self._index = index
+            self._index, self._watch_from = index, index + 1
             if index == hit:
                 self._settle_candle(index)
             while index == self._funding_index:
@@ -283,20 +319,19 @@ class Engine:
         self._events.append(event)
         if isinstance(event, SignalRejected):
             return
-        index = self._index
-        at_open = event.time <= self.market.base["timestamp"].item(index)
-        first = index if at_open else index + 1
         if isinstance(event, PositionOpened):
-            self._monitor.watch(event.position, first)
+            self._monitor.watch(event.position, self._watch_from)
         elif isinstance(event, PositionClosed):
             self._monitor.forget(event.trade.id)
-        self._watch_account(first)
+        self._watch_account()
         book = self.portfolio
-        self.ledger.append(LedgerEntry(index, book.balance, book.net_size, book.net_cost))
+        self.ledger.append(LedgerEntry(self._index, book.balance, book.net_size, book.net_cost))
 
-    def _watch_account(self, first: int) -> None:
+    def _watch_account(self) -> None:
+        """Watch the price at which all positions together have used the balance up."""
         net_long = self.portfolio.net_size > 0
-        self._monitor.watch_account(self._liquidation_price(), net_long=net_long, index=first)
+        level = self._liquidation_price()
+        self._monitor.watch_account(level, net_long=net_long, index=self._watch_from)
 
 
 def _failure(error: Exception, strategy: Strategy) -> StrategyFailed:

@@ -50,9 +50,13 @@ class TradingDesk:
         self.totals = Totals()
         self.entries_paused = False
 
+    def reference_price(self, candle_price: float) -> float:
+        """Return where the market stands when the candle says `candle_price`."""
+        return self._executor.reference_price(candle_price)
+
     def execute(self, signal: Signal, candle_price: float, time: int) -> None:
         """Carry a signal out at the market, or reject it with a reason."""
-        reference = self._executor.reference_price(candle_price)
+        reference = self.reference_price(candle_price)
         if signal.action is SignalAction.CLOSE:
             reason = self._close_signalled(signal, reference, time)
         else:

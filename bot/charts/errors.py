@@ -1,0 +1,23 @@
+"""Errors of charts; nothing else lives here.
+
+ChartError
+├── ChartUnavailable  no browser to draw pictures with; says how to get one
+├── RenderFailed      the browser refused a figure, died twice over it or took too long
+└── UnknownFormat     a file whose name doesn't end in .html or .png
+"""
+
+
+class ChartError(Exception):
+    """Base of every error that charts raise on purpose."""
+
+
+class ChartUnavailable(ChartError):
+    """There is no browser to draw pictures with; the message says how to get one."""
+
+
+class RenderFailed(ChartError):
+    """A figure could not be drawn: the browser refused it, died or took too long."""
+
+
+class UnknownFormat(ChartError):
+    """A chart's file name must end in `.html` or `.png`."""

@@ -1,0 +1,242 @@
+"""The trades chart: candles with entries, exits and levels. A figure, no files.
+
+Markers sit at a trade's own times and prices, however coarse the candles are drawn.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from plotly.graph_objects import Candlestick, Figure, Scatter
+
+from bot.charts import theme
+from bot.charts.hovering import candle_texts, entry_text, exit_text
+from bot.charts.sampling import display_candles
+from bot.charts.theme import PICTURE, Medium
+from engine.candles import CandleSeries
+from engine.orders import ExitReason, Side, Trade
+from engine.results import BacktestResults
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a kind of marker looks: plotly's symbol, its colour and its name in the legend."""
+
+    symbol: str
+    colour: str
+    name: str
+
+
+ENTRY_LOOKS: Final[Mapping[Side, Look]] = {
+    Side.LONG: Look("triangle-up", theme.GREEN, "Long"),
+    Side.SHORT: Look("triangle-down", theme.RED, "Short"),
+}
+EXIT_LOOKS: Final[Mapping[ExitReason, Look]] = {
+    ExitReason.SIGNAL: Look("circle", "#5cc8ff", "Signal"),
+    ExitReason.STOP_LOSS: Look("x", "#ff9447", "Stop loss"),
+    ExitReason.TAKE_PROFIT: Look("star", "#ffd84d", "Take profit"),
+    ExitReason.LIQUIDATION: Look("hexagon", "#ff6fd8", "Liquidation"),
+    ExitReason.MANUAL: Look("square", "#b9a2ff", "Manual"),
+    ExitReason.END: Look("diamond", "#f2f3f5", "End"),
+}
+
+_WON: Final = ("Won", "rgba(47,208,140,{})")
+_LOST: Final = ("Lost", "rgba(255,92,102,{})")
+_RISING: Final = "#6fa595"
+_FALLING: Final = "#a8737a"
+
+# Up to how many trades: marker size, width and opacity of the lines between entry and exit.
+_SIZES: Final = (
+    (30, 13.0, 2.0, 0.9),
+    (100, 10.0, 1.6, 0.8),
+    (250, 7.0, 1.2, 0.7),
+    (800, 5.0, 1.0, 0.6),
+    (2000, 4.0, 0.8, 0.5),
+)
+_SMALLEST: Final = (3.0, 0.6, 0.4)
+
+# How far levels may stretch the price axis beyond candles and markers.
+_LEVEL_ROOM: Final = 0.25
+
+
+def trades_figure(results: BacktestResults, medium: Medium = PICTURE) -> Figure:
+    """Draw candles with each trade's entry, exit (by reason) and, where few, its levels."""
+    candles = display_candles(results.price, limit=medium.candles)
+    trades = results.trades
+    prefix = theme.price_prefix(results.symbol)
+    traces = [
+        _candle_trace(candles, medium, prefix),
+        *_level_traces(trades, medium),
+        *_link_traces(trades),
+        *_exit_traces(trades, medium, results.symbol),
+        *_entry_traces(trades, medium, results.symbol),
+    ]
+    figure = Figure(traces)
+    names = [trace.name for trace in traces if trace.showlegend is not False]
+    figure.update_layout(_layout(results, candles, names))
+    return figure
+
+
+def _candle_trace(candles: CandleSeries, medium: Medium, prefix: str) -> Candlestick:
+    # Drawn at its middle, a candle covers exactly its own time on the axis.
+    middles = candles.timestamp + candles.step_ms // 2
+    return Candlestick(
+        x=theme.axis_times(middles),
+        open=candles.open,
+        high=candles.high,
+        low=candles.low,
+        close=candles.close,
+        name=f"{candles.timeframe} candles",
+        showlegend=False,
+        increasing={"line": {"color": _RISING, "width": 1.2}, "fillcolor": _RISING},
+        decreasing={"line": {"color": _FALLING, "width": 1.2}, "fillcolor": _FALLING},
+        hovertext=candle_texts(candles, prefix) if medium.hover else None,
+        hoverinfo="text" if medium.hover else "skip",
+    )
+
+
+def _entry_traces(trades: Sequence[Trade], medium: Medium, symbol: str) -> list[Scatter]:
+    return [
+        _markers(
+            [(t.entry_time, t.entry_price) for t in chosen],
+            look,
+            rank=1,
+            total=len(trades),
+            texts=[entry_text(t, symbol) for t in chosen] if medium.hover else None,
+        )
+        for side, look in ENTRY_LOOKS.items()
+        if (chosen := [trade for trade in trades if trade.side is side])
+    ]
+
+
+def _exit_traces(trades: Sequence[Trade], medium: Medium, symbol: str) -> list[Scatter]:
+    return [
+        _markers(
+            [(t.exit_time, t.exit_price) for t in chosen],
+            look,
+            rank=2,
+            total=len(trades),
+            texts=[exit_text(t, symbol) for t in chosen] if medium.hover else None,
+        )
+        for reason, look in EXIT_LOOKS.items()
+        if (chosen := [trade for trade in trades if trade.exit_reason is reason])
+    ]
+
+
+def _markers(
+    points: Sequence[tuple[int, float]],
+    look: Look,
+    *,
+    rank: int,
+    total: int,
+    texts: list[str] | None,
+) -> Scatter:
+    size, _, _ = _sizes(total)
+    outline = 1.0 if size > 7 else 0.0
+    return Scatter(
+        x=theme.axis_times(np.array([time for time, _ in points], dtype=np.int64)),
+        y=np.array([price for _, price in points]),
+        name=f"{look.name} {len(points):,}",
+        legendrank=rank,
+        mode="markers",
+        marker={
+            "symbol": look.symbol,
+            "color": look.colour,
+            "size": size,
+            "line": {"color": theme.PLOT, "width": outline},
+        },
+        hovertext=texts,
+        hoverinfo="skip" if texts is None else "text",
+    )
+
+
+def _link_traces(trades: Sequence[Trade]) -> list[Scatter]:
+    _, width, opacity = _sizes(len(trades))
+    traces = []
+    for won, (name, colour) in ((True, _WON), (False, _LOST)):
+        chosen = [trade for trade in trades if (trade.pnl > 0) is won]
+        ends = [(t.entry_price, t.exit_price) for t in chosen]
+        style = {"color": colour.format(opacity), "width": width}
+        if chosen:
+            traces.append(_segments(chosen, ends, f"{name} {len(chosen):,}", style))
+    return traces
+
+
+def _level_traces(trades: Sequence[Trade], medium: Medium) -> list[Scatter]:
+    if len(trades) > medium.trades_with_levels:
+        return []
+    traces = []
+    for name, attribute, look in (
+        ("Stop level", "stop_loss", EXIT_LOOKS[ExitReason.STOP_LOSS]),
+        ("Target level", "take_profit", EXIT_LOOKS[ExitReason.TAKE_PROFIT]),
+    ):
+        chosen = [trade for trade in trades if getattr(trade, attribute) is not None]
+        ends = [(level, level) for level in (getattr(trade, attribute) for trade in chosen)]
+        style = {"color": look.colour, "width": 1.4, "dash": "4px,3px"}
+        if chosen:
+            # No entry in the legend: a level has the colour of the exit that it leads to.
+            traces.append(_segments(chosen, ends, name, style).update(showlegend=False))
+    return traces
+
+
+def _segments(
+    trades: Sequence[Trade],
+    prices: Sequence[tuple[float, float]],
+    name: str,
+    style: Mapping[str, Any],
+) -> Scatter:
+    times = np.array([(t.entry_time, t.exit_time) for t in trades], dtype=np.int64)
+    texts = iter(theme.axis_times(times.ravel()))
+    x = [value for first in texts for value in (first, next(texts), None)]
+    y = np.full((len(trades), 3), np.nan)
+    y[:, :2] = prices
+    return Scatter(
+        x=x, y=y.ravel(), name=name, mode="lines", line=style, legendrank=3, hoverinfo="skip"
+    )
+
+
+def _sizes(total: int) -> tuple[float, float, float]:
+    return next((sizes for up_to, *sizes in _SIZES if total <= up_to), _SMALLEST)  # type: ignore[return-value]
+
+
+def _layout(results: BacktestResults, candles: CandleSeries, names: list[str]) -> dict[str, Any]:
+    lowest, highest = _price_range(results, candles)
+    prefix = theme.price_prefix(results.symbol)
+    right = theme.axis_margin([prefix + _widest_tick(lowest, highest)])
+    rows = theme.legend_rows(names, theme.WIDTH - right)
+    frame = theme.Frame(right, top=theme.HEADER + rows * theme.LEGEND_ROW)
+    axis = theme.money_axis(lowest, highest, prefix=prefix)
+    return theme.base_layout(results, frame) | {
+        "xaxis": theme.time_axis(*_period(results, candles)) | {"rangeslider": {"visible": False}},
+        "yaxis": axis | ({"range": [lowest, highest]} if highest > lowest else {}),
+        "dragmode": "pan",
+        "hovermode": "closest",
+    }
+
+
+def _period(results: BacktestResults, candles: CandleSeries) -> tuple[int, int]:
+    if not len(candles):
+        return results.start, results.end
+    return int(candles.timestamp[0]), int(candles.close_time[-1])
+
+
+def _price_range(results: BacktestResults, candles: CandleSeries) -> tuple[float, float]:
+    prices = [p for t in results.trades for p in (t.entry_price, t.exit_price)]
+    marked = np.concatenate((candles.low, candles.high, np.array(prices)))
+    if not len(marked):
+        return 0.0, 0.0
+    lowest, highest = float(marked.min()), float(marked.max())
+    span = (highest - lowest) or highest * 0.01
+    levels = [p for t in results.trades for p in (t.stop_loss, t.take_profit) if p is not None]
+    room = span * _LEVEL_ROOM
+    bottom = max(lowest - room, min([lowest, *levels]))
+    top = min(highest + room, max([highest, *levels]))
+    return bottom - span * 0.04, top + span * 0.04
+
+
+def _widest_tick(lowest: float, highest: float) -> str:
+    """Return what the longest label of the price axis may look like."""
+    step = max((highest - lowest) / 8, 1e-12)
+    decimals = max(0, int(np.ceil(-np.log10(step))))
+    return f"{highest:,.{decimals}f}"
