@@ -4,6 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine, and no deadline: a test never depends on the clock.
+settings.register_profile(
+    "jesse",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("jesse")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market-data"

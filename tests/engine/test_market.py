@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import InvalidRun
+from engine.indicators import bollinger_bands, crossed_above, rsi, sma
+from engine.market import Market
+
+MINUTE = 60_000
+MONDAY = 1_704_067_200_000
+
+
+def test_a_coarser_candle_becomes_visible_with_its_last_minute(walk):
+    market = Market(("5m",))
+    market.extend(walk(20))
+    assert not market.advance(4)
+    assert len(market.data["5m"]) == 0
+    assert market.advance(5)
+    assert market.data["5m"].latest.timestamp == MONDAY
+
+
+def test_an_overdue_candle_becomes_visible_when_the_next_minute_arrives(walk):
+    market = Market(("5m",))
+    market.extend(walk(20, skip=(3, 4)))
+    assert not market.advance(3)
+    assert market.reveal_overdue()
+    assert len(market.data["5m"]) == 1
+
+
+def test_all_timeframes_that_close_together_become_visible_together(walk):
+    market = Market(("15m", "1h"))
+    market.extend(walk(61))
+    market.skip_to(59)
+    assert len(market.data["1h"]) == 0
+    market.advance(60)
+    assert len(market.data["15m"]) == 4
+    assert len(market.data["1h"]) == 1
+
+
+def test_history_is_read_only_without_a_copy_and_ends_at_the_latest(walk):
+    series = walk(120)
+    market = Market(("1m", "15m"))
+    market.extend(series)
+    market.skip_to(50)
+    close = market.data["1m"].history.close
+    assert close.base is not None
+    assert len(close) == 50
+    assert close[-1] == series.close[49]
+    with pytest.raises(ValueError, match="read-only"):
+        close[0] = 1.0
+
+
+def test_history_reaches_back_no_further_than_asked(walk):
+    market = Market(("1m",), history_ms=10 * MINUTE)
+    market.extend(walk(100))
+    market.skip_to(100)
+    assert len(market.data["1m"].history.close) == 10
+    assert len(market.data["1m"]) == 10
+
+
+def test_without_a_closed_candle_the_latest_says_what_to_check(walk):
+    market = Market(("1h",))
+    market.extend(walk(5))
+    with pytest.raises(LookupError, match="check len"):
+        _ = market.data["1h"].latest
+
+
+def test_a_timeframe_that_was_not_declared_is_named(walk):
+    market = Market(("1h",))
+    with pytest.raises(KeyError, match="add it there"):
+        market.data["4h"]
+
+
+def test_candles_that_are_too_coarse_are_refused():
+    with pytest.raises(InvalidRun, match="fetch a finer timeframe"):
+        Market(("15m",), base="1h")
+
+
+def test_candles_must_come_in_order(walk):
+    market = Market(("1m",))
+    market.extend(walk(10))
+    with pytest.raises(InvalidRun, match="in order"):
+        market.extend(walk(10))
+
+
+def test_an_indicator_shows_values_up_to_the_latest_closed_candle(walk):
+    market = Market(("1h",))
+    market.extend(walk(60 * 30))
+    view = market.data["1h"].indicator(sma, 3)
+    market.skip_to(60 * 10)
+    close = market.data["1h"].history.close
+    assert len(view) == 10
+    assert view[-1] == pytest.approx(close[-3:].mean())
+    assert np.isnan(view[0])
+    assert np.asarray(view).shape == (10,)
+
+
+def test_an_indicator_out_of_range_is_an_index_error(walk):
+    market = Market(("1h",))
+    market.extend(walk(180))
+    view = market.data["1h"].indicator(sma, 2)
+    market.skip_to(60)
+    with pytest.raises(IndexError):
+        view[-2]
+
+
+def test_indicators_can_be_built_on_indicators_and_have_several_outputs(walk):
+    market = Market(("5m",))
+    market.extend(walk(600))
+    frame = market.data["5m"]
+    upper, middle, lower = frame.indicator(bollinger_bands, 20)
+    crossing = frame.indicator(crossed_above, frame.indicator(rsi, 14), 50)
+    market.skip_to(600)
+    assert upper[-1] > middle[-1] > lower[-1]
+    assert bool(crossing[-1]) in (True, False)
+    assert np.asarray(crossing).any()
+
+
+def test_an_indicator_that_gives_too_few_values_is_named(walk):
+    market = Market(("1m",))
+    market.extend(walk(10))
+    market.skip_to(10)
+
+    def short(values):
+        return values[1:]
+
+    with pytest.raises(ValueError, match="short gave"):
+        market.data["1m"].indicator(short)[-1]
+
+
+def test_cvd_is_the_running_total_of_the_volume_delta(walk):
+    series = walk(100)
+    market = Market(("1m", "15m"))
+    market.extend(series)
+    market.skip_to(100)
+    assert market.data["1m"].latest.cvd == pytest.approx(series.volume_delta.sum())
+    assert market.data["15m"].latest.cvd == pytest.approx(series.volume_delta[:90].sum())
+
+
+@given(st.sets(st.integers(1, 299)), st.sets(st.integers(1, 298), max_size=40), st.integers(0, 5))
+def test_growing_candle_by_candle_shows_the_same_bits_as_loading_at_once(walk, cuts, skip, seed):
+    series = walk(300, seed=seed, skip=sorted(skip))
+    frames = ("1m", "3m", "15m", "1h")
+    whole, grown = Market(frames), Market(frames)
+    whole.extend(series)
+    seen_whole = whole.data["15m"].indicator(sma, 5)
+    seen_grown = grown.data["15m"].indicator(sma, 5)
+    last = 0
+    for cut in [*sorted(cut for cut in cuts if cut < len(series)), len(series)]:
+        grown.extend(series.part(last, cut))
+        grown.skip_to(cut)
+        whole.skip_to(cut)
+        last = cut
+        for frame in frames:
+            for column in ("timestamp", "open", "high", "low", "close", "volume", "cvd"):
+                a = getattr(grown.data[frame].history, column)
+                b = getattr(whole.data[frame].history, column)
+                np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(np.asarray(seen_grown), np.asarray(seen_whole))
