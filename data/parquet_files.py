@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.arrow_columns import to_arrow, to_numpy
 from data.errors import StoreError
 from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries
 from engine.errors import InvalidCandles
@@ -66,7 +67,7 @@ def encode_month(candles: CandleSeries, origin: Origin) -> bytes:
     """Return candles as the bytes of a Parquet file."""
     unknown = np.full(len(candles), np.nan)
     arrays = [
-        _to_arrow(unknown if column is None else column, kind)
+        to_arrow(unknown if column is None else column, kind)
         for name, kind in _TYPES.items()
         for column in [getattr(candles, name)]
     ]
@@ -103,7 +104,7 @@ def decode_month(
     try:
         file = _open(content)
         table = file.read(columns=list(names), use_threads=False)
-        columns: dict[str, Any] = {name: _to_numpy(table, name) for name in names}
+        columns: dict[str, Any] = {name: _column(table, name) for name in names}
         candles = CandleSeries(timeframe, **columns)
         origin = _origin_of(file.schema_arrow.metadata)
     except InvalidCandles as error:
@@ -143,23 +144,8 @@ def _open(content: bytes) -> pq.ParquetFile:
     return file
 
 
-# Arrow's own conversions to and from NumPy import pandas, which takes half a second.
-def _to_arrow(column: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
-
-
-def _to_numpy(table: pa.Table, name: str) -> npt.NDArray[Any] | None:
-    column = table.column(name)
-    if name == "timestamp" and column.null_count:
-        raise StoreError(f"{column.null_count} candles have no time")
-    if column.null_count:
-        column = column.fill_null(np.nan)
-    dtype = np.dtype(np.int64 if name == "timestamp" else np.float64)
-    arrays = [
-        np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * dtype.itemsize)
-        for chunk in column.chunks
-    ]
-    array = arrays[0] if len(arrays) == 1 else np.concatenate([np.empty(0, dtype), *arrays])
+def _column(table: pa.Table, name: str) -> npt.NDArray[Any] | None:
+    array = to_numpy(table.column(name))
     return None if name in FLOW_COLUMNS and np.isnan(array).all() else array
 
 
