@@ -89,7 +89,7 @@ class InteractionDesk:
         try:
             return self._acknowledge(interaction, token, upload)
         except DiscordError as error:
-            interaction.refusals.append(error)
+            self._note_refusal(interaction, error)
             raise
 
     def original(self, token: str) -> Message:
@@ -112,7 +112,7 @@ class InteractionDesk:
         try:
             edited = self._state.replace_message(revise(self._state, message, upload))
         except DiscordError as error:
-            interaction.refusals.append(error)
+            self._note_refusal(interaction, error)
             raise
         self._fill(interaction, edited.id)
         return edited
@@ -133,7 +133,7 @@ class InteractionDesk:
         try:
             message = self._own_message(interaction, upload)
         except DiscordError as error:
-            interaction.refusals.append(error)
+            self._note_refusal(interaction, error)
             raise
         interaction.followup_ids.append(message.id)
         reference = interaction.original_id
@@ -231,6 +231,10 @@ class InteractionDesk:
                 self._publish(interaction)
 
         self._timers.append(self._state.clock.call_at(when, expire))
+
+    def _note_refusal(self, interaction: Interaction, error: DiscordError) -> None:
+        interaction.refusals.append(error)
+        self._publish(interaction)
 
     def _publish(
         self, interaction: Interaction, *, kind: ChangeKind = ChangeKind.INTERACTION

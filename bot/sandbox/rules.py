@@ -58,6 +58,11 @@ def require_valid(issues: Sequence[Issue]) -> None:
         raise invalid_form(issues)
 
 
+def as_integer(value: Any) -> int | None:
+    """Return a whole number as it is and None for all else, so that it can be compared safely."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def check_text(
     value: Any, path: tuple[str | int, ...], *, longest: int, shortest: int = 0
 ) -> list[Issue]:
@@ -142,7 +147,8 @@ def check_embeds(embeds: Any) -> list[Issue]:
         return issues
     for index, embed in enumerate(embeds):
         issues += [issue.under("embeds", index) for issue in _check_embed(embed)]
-    if sum(embed_length(embed) for embed in embeds) > EMBED_TOTAL_LENGTH:
+    # An error of the whole list would hide those of its items, so it comes only without them.
+    if not issues and sum(map(embed_length, embeds)) > EMBED_TOTAL_LENGTH:
         text = f"Embed size exceeds maximum size of {EMBED_TOTAL_LENGTH}"
         issues.append(Issue(("embeds",), "MAX_EMBED_SIZE_EXCEEDED", text))
     return issues
@@ -213,5 +219,4 @@ def _check_nonce(nonce: Any) -> list[Issue]:
 
 
 def _flags(payload: Payload) -> int:
-    flags = payload.get("flags")
-    return flags if isinstance(flags, int) else 0
+    return as_integer(payload.get("flags")) or 0

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from bot.sandbox.models import Payload
-from bot.sandbox.rules import Issue, check_list, check_text
+from bot.sandbox.rules import Issue, as_integer, check_list, check_text
 
 COMMANDS = 100
 OPTIONS = 25
@@ -57,13 +57,13 @@ def check_commands(commands: Any) -> list[Issue]:
     if not isinstance(commands, list) or not all(isinstance(item, dict) for item in commands):
         return [Issue((), "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")]
     issues = []
-    if sum(1 for item in commands if item.get("type", 1) == 1) > COMMANDS:
+    if sum(1 for item in commands if _command_kind(item) == 1) > COMMANDS:
         text = f"Maximum number of application commands reached ({COMMANDS})."
         issues.append(Issue((), "APPLICATION_COMMANDS_MAX", text))
-    used = Counter((item.get("type", 1), item.get("name")) for item in commands)
+    used = Counter((_command_kind(item), str(item.get("name"))) for item in commands)
     for index, command in enumerate(commands):
         issues += [issue.under(index) for issue in check_command(command)]
-        if used[command.get("type", 1), command.get("name")] > 1:
+        if used[_command_kind(command), str(command.get("name"))] > 1:
             text = "Application command names must be unique"
             issues.append(Issue((index,), "APPLICATION_COMMANDS_DUPLICATE_NAME", text))
     return issues
@@ -71,7 +71,7 @@ def check_commands(commands: Any) -> list[Issue]:
 
 def check_command(command: Payload) -> list[Issue]:
     """Check one command's name, description, options and total length."""
-    if command.get("type", 1) in _OTHER_NAME_TYPES:
+    if _command_kind(command) in _OTHER_NAME_TYPES:
         return check_text(command.get("name"), ("name",), longest=32, shortest=1)
     issues = _check_name_and_description(command)
     issues += _check_permissions(command.get("default_member_permissions"))
@@ -80,6 +80,14 @@ def check_command(command: Payload) -> list[Issue]:
         text = f"Command exceeds maximum size ({COMMAND_LENGTH})"
         issues.append(Issue((), "APPLICATION_COMMAND_TOO_LARGE", text))
     return issues
+
+
+def _command_kind(command: Payload) -> int | None:
+    return as_integer(command.get("type", 1))
+
+
+def _bound(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _check_name_and_description(item: Payload) -> list[Issue]:
@@ -106,11 +114,11 @@ def _check_options(options: Any, *, depth: int) -> list[Issue]:
     for index, option in enumerate(options):
         issues += [i.under("options", index) for i in _check_option(option, depth=depth)]
     used = Counter(str(option.get("name")) for option in options)
-    if any(count > 1 for count in used.values()):
+    if not issues and any(count > 1 for count in used.values()):
         text = "Option names must be unique"
         issues.append(Issue(("options",), "APPLICATION_COMMAND_OPTIONS_NAME_DUPLICATE", text))
-    nested = [option.get("type") in NESTING for option in options]
-    if any(nested) and not all(nested):
+    nested = [as_integer(option.get("type")) in NESTING for option in options]
+    if not issues and any(nested) and not all(nested):
         text = "Sub-command and sub-command group option types are mutually exclusive to all others"
         issues.append(Issue(("options",), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", text))
     required = [bool(option.get("required")) for option in options]
@@ -124,7 +132,7 @@ def _check_options(options: Any, *, depth: int) -> list[Issue]:
 
 def _check_option(option: Payload, *, depth: int) -> list[Issue]:
     issues = _check_name_and_description(option)
-    kind = option.get("type")
+    kind = as_integer(option.get("type"))
     if kind not in set(OptionType):
         text = f"Value must be one of {tuple(int(known) for known in OptionType)}."
         return [*issues, Issue(("type",), "BASE_TYPE_CHOICES", text)]
@@ -150,7 +158,7 @@ def _check_choices(option: Payload) -> list[Issue]:
         found = check_choice(choice, numeric=option["type"] in _NUMERIC)
         issues += [issue.under("choices", index) for issue in found]
     used = Counter(str(choice.get("name")) for choice in choices)
-    if any(count > 1 for count in used.values()):
+    if not issues and any(count > 1 for count in used.values()):
         text = "Choice names must be unique"
         issues.append(
             Issue(("choices",), "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_DUPLICATE", text)
@@ -188,7 +196,7 @@ def _check_bounds(option: Payload) -> list[Issue]:
     kind = option["type"]
     pairs = (("min_value", "max_value", _NUMERIC), ("min_length", "max_length", {3}))
     for low, high, kinds in pairs:
-        least, most = option.get(low), option.get(high)
+        least, most = _bound(option.get(low)), _bound(option.get(high))
         if kind not in kinds and (least is not None or most is not None):
             text = "Bounds are not allowed for this option"
             issues.append(Issue((low,), "APPLICATION_COMMAND_OPTIONS_BOUNDS_INVALID", text))

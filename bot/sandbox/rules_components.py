@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 from bot.sandbox.models import Payload
-from bot.sandbox.rules import Issue, check_list, check_text, check_url
+from bot.sandbox.rules import Issue, as_integer, check_list, check_text, check_url
 
 ROWS = 5
 BUTTONS_PER_ROW = 5
@@ -62,7 +62,8 @@ def check_components(components: Any, *, layout: bool = False) -> list[Issue]:
     for index, component in enumerate(components):
         found = _check_layout_item(component) if layout else _check_row(component)
         issues += [issue.under("components", index) for issue in found]
-    return issues + _check_custom_ids(components) + (_check_layout(components) if layout else [])
+    issues += _check_custom_ids(components)
+    return issues or (_check_layout(components) if layout else [])
 
 
 def check_modal(modal: Payload) -> list[Issue]:
@@ -90,19 +91,23 @@ def _check_layout(components: list[Payload]) -> list[Issue]:
 
 
 def _check_layout_item(component: Payload) -> list[Issue]:
-    kind = component.get("type")
+    kind = _kind(component)
     if kind == ComponentType.ROW:
         return _check_row(component)
     if kind not in _TOP_LEVEL_V2:
         return [_wrong_type(_TOP_LEVEL_V2)]
     issues: list[Issue] = []
     if kind == ComponentType.CONTAINER:
-        for index, child in enumerate(component.get("components") or []):
+        children = component.get("components")
+        listed = check_list(children, ("components",), longest=LAYOUT_COMPONENTS)
+        if listed:
+            return listed
+        for index, child in enumerate(children or []):
             issues += [issue.under("components", index) for issue in _check_layout_item(child)]
     accessory = component.get("accessory")
     if kind == ComponentType.SECTION and not isinstance(accessory, dict):
         issues.append(Issue(("accessory",), "BASE_TYPE_REQUIRED", "This field is required"))
-    elif isinstance(accessory, dict) and accessory.get("type") == ComponentType.BUTTON:
+    elif isinstance(accessory, dict) and _kind(accessory) == ComponentType.BUTTON:
         issues += [issue.under("accessory") for issue in _check_button(accessory)]
     if kind == ComponentType.TEXT:
         longest = LAYOUT_TEXT_LENGTH
@@ -111,14 +116,14 @@ def _check_layout_item(component: Payload) -> list[Issue]:
 
 
 def _check_row(row: Payload) -> list[Issue]:
-    if row.get("type") != ComponentType.ROW:
+    if _kind(row) != ComponentType.ROW:
         return [_wrong_type(frozenset({1}))]
     path = ("components",)
     issues = check_list(row.get("components"), path, longest=BUTTONS_PER_ROW, shortest=1)
     if issues:
         return issues
     children: list[Payload] = row["components"]
-    has_select = any(child.get("type") in SELECTS for child in children)
+    has_select = any(_kind(child) in SELECTS for child in children)
     if has_select and len(children) > 1:
         text = "The specified component exceeds the maximum width"
         issues.append(Issue(path, "COMPONENT_LAYOUT_WIDTH_EXCEEDED", text))
@@ -128,7 +133,7 @@ def _check_row(row: Payload) -> list[Issue]:
 
 
 def _check_interactive(component: Payload) -> list[Issue]:
-    kind = component.get("type")
+    kind = _kind(component)
     if kind == ComponentType.BUTTON:
         return _check_button(component)
     if kind in SELECTS:
@@ -141,7 +146,7 @@ def _check_button(button: Payload) -> list[Issue]:
     if not button.get("label") and not button.get("emoji"):
         text = "A button must have a label or emoji"
         issues.append(Issue(("label",), "BUTTON_COMPONENT_LABEL_REQUIRED", text))
-    style = button.get("style")
+    style = as_integer(button.get("style"))
     if style not in (1, 2, 3, 4, 5):
         issues.append(_choices(("style",), "(1, 2, 3, 4, 5)"))
     if style != LINK_STYLE:
@@ -162,10 +167,10 @@ def _check_select(select: Payload) -> list[Issue]:
     issues += check_text(select.get("placeholder"), ("placeholder",), longest=150)
     least, most = select.get("min_values", 1), select.get("max_values", 1)
     for key, value, lowest in (("min_values", least, 0), ("max_values", most, 1)):
-        if not isinstance(value, int) or not lowest <= value <= SELECT_OPTIONS:
+        if as_integer(value) is None or not lowest <= value <= SELECT_OPTIONS:
             text = f"int value should be between {lowest} and {SELECT_OPTIONS}."
             issues.append(Issue((key,), "NUMBER_TYPE_MAX", text))
-    if issues or select.get("type") != ComponentType.STRING_SELECT:
+    if issues or _kind(select) != ComponentType.STRING_SELECT:
         return issues
     if least > most:
         text = "min_values is greater than max_values"
@@ -189,14 +194,14 @@ def _check_select_options(select: Payload, *, most: int) -> list[Issue]:
         path_to_description = ("options", index, "description")
         issues += check_text(option.get("description"), path_to_description, longest=100)
     values = Counter(str(option.get("value")) for option in options)
-    if any(count > 1 for count in values.values()):
+    if not issues and any(count > 1 for count in values.values()):
         text = "The specified option value is already used"
         issues.append(Issue(path, "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", text))
     return issues
 
 
 def _check_modal_item(item: Payload) -> list[Issue]:
-    kind = item.get("type")
+    kind = _kind(item)
     if kind == ComponentType.ROW:
         listed = check_list(item.get("components"), ("components",), longest=1, shortest=1)
         if listed:
@@ -211,7 +216,7 @@ def _check_modal_item(item: Payload) -> list[Issue]:
     inner = item.get("component")
     if not isinstance(inner, dict):
         return [*issues, Issue(("component",), "BASE_TYPE_REQUIRED", "This field is required")]
-    found = _check_select(inner) if inner.get("type") in SELECTS else _check_text_input(inner)
+    found = _check_select(inner) if _kind(inner) in SELECTS else _check_text_input(inner)
     return issues + [issue.under("component") for issue in found]
 
 
@@ -221,29 +226,49 @@ def _check_input(component: Payload) -> list[Issue]:
 
 
 def _check_text_input(component: Payload) -> list[Issue]:
-    if component.get("type") != ComponentType.TEXT_INPUT:
+    if _kind(component) != ComponentType.TEXT_INPUT:
         return [_wrong_type(frozenset({4}))]
     issues = check_text(component.get("custom_id"), ("custom_id",), longest=100, shortest=1)
     issues += check_text(component.get("placeholder"), ("placeholder",), longest=100)
     issues += check_text(component.get("value"), ("value",), longest=4000)
-    if component.get("style") not in (1, 2):
+    if as_integer(component.get("style")) not in (1, 2):
         issues.append(_choices(("style",), "(1, 2)"))
     for key, lowest in (("min_length", 0), ("max_length", 1)):
         value = component.get(key)
-        if value is not None and (not isinstance(value, int) or not lowest <= value <= 4000):
+        if value is not None and (as_integer(value) is None or not lowest <= value <= 4000):
             text = f"int value should be between {lowest} and 4000."
             issues.append(Issue((key,), "NUMBER_TYPE_MAX", text))
     return issues
 
 
 def _check_custom_ids(components: list[Payload]) -> list[Issue]:
-    used = [item["custom_id"] for item in walk(components) if item.get("custom_id")]
-    duplicated = [name for name, count in Counter(map(str, used)).items() if count > 1]
     text = "Component custom id cannot be duplicated"
-    return [
-        Issue(("components",), "COMPONENT_CUSTOM_ID_DUPLICATED", f"{text}: {name}")
-        for name in duplicated
-    ]
+    used: set[str] = set()
+    issues = []
+    for path, component in _walk_paths(components, ("components",)):
+        name = component.get("custom_id")
+        if name and str(name) in used:
+            issues.append(Issue((*path, "custom_id"), "COMPONENT_CUSTOM_ID_DUPLICATED", text))
+        used.add(str(name))
+    return issues
+
+
+def _walk_paths(
+    components: Any, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Payload]]:
+    for index, component in enumerate(components if isinstance(components, list) else ()):
+        if not isinstance(component, dict):
+            continue
+        here = (*path, index)
+        yield here, component
+        yield from _walk_paths(component.get("components"), (*here, "components"))
+        for key in ("accessory", "component"):
+            if isinstance(component.get(key), dict):
+                yield (*here, key), component[key]
+
+
+def _kind(component: Any) -> int | None:
+    return as_integer(component.get("type")) if isinstance(component, dict) else None
 
 
 def _wrong_type(allowed: frozenset[int]) -> Issue:

@@ -24,7 +24,8 @@ class WorldIds:
     admin_role_id: int = _BASE + 14
     bot_role_id: int = _BASE + 15
     webhook_id: int = _BASE + 16
-    webhook_token: str = "sandbox-webhook-token"
+    # Clients take no token shorter than 60 characters.
+    webhook_token: str = "sandbox-webhook-token".ljust(68, "0")
     other_guild_id: int = _BASE + 20
     other_channel_id: int = _BASE + 21
     owner_id: int = _BASE + 100
