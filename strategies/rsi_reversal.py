@@ -17,8 +17,8 @@ class RsiReversal(Strategy):
         """Periods in candles, RSI levels from 0 to 100, the stop in average true ranges."""
 
         rsi_period: int = Field(14, ge=2, le=200, description="candles in the RSI")
-        oversold: float = Field(30, gt=0, lt=50, description="RSI level to come back above")
-        exit_level: float = Field(55, gt=20, lt=100, description="RSI level to leave at")
+        oversold: float = Field(40, gt=0, lt=50, description="RSI level to come back above")
+        exit_level: float = Field(60, gt=20, lt=100, description="RSI level to leave at")
         trend_period: int = Field(200, ge=2, le=2000, description="candles in the trend average")
         stop_atr: float = Field(3, gt=0, le=20, description="stop distance, average true ranges")
         size_percent: float = Field(50, gt=0, le=100, description="position size, % of equity")
