@@ -6,6 +6,7 @@ repetitions are dropped and counted; everything else that is wrong rejects the f
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,14 +51,10 @@ def build_candles(raw: RawCandles, timeframe: str) -> ImportedFile:
     _check_grid(rows, timeframe)
     unique = _without_repetitions(rows)
     delta, source = _volume_delta(unique.numbers)
+    columns: dict[str, Any] = {name: unique.numbers[name] for name in PRICE_COLUMNS}
+    columns |= {"open_interest": unique.numbers.get("open_interest"), "volume_delta": delta}
     try:
-        candles = CandleSeries(
-            timeframe,
-            unique.micros // 1000,
-            *(unique.numbers[name] for name in PRICE_COLUMNS),
-            open_interest=unique.numbers.get("open_interest"),
-            volume_delta=delta,
-        )
+        candles = CandleSeries(timeframe, unique.micros // 1000, **columns)
     except InvalidCandles as error:
         raise InvalidImport(str(error)) from error
     duplicates = len(rows.micros) - len(unique.micros)
