@@ -125,7 +125,7 @@ def _outcomes(results: "BacktestResults") -> list[str]:
         ("Worst, USD", _number(metrics.worst_trade_usd, sign="+")),
         ("Best, of its size", _percent(metrics.best_trade_pct, sign="+")),
         ("Worst, of its size", _percent(metrics.worst_trade_pct, sign="+")),
-        ("Longest win, loss streak", streaks),
+        ("Win, loss streak", streaks),
     )
 
 
