@@ -109,8 +109,11 @@ def find_pings(content: str, allowed: Any) -> tuple[tuple[int, ...], bool]:
 
     `allowed` is the request's allowed_mentions; without it every mention counts.
     """
-    parse = set(allowed.get("parse", [])) if isinstance(allowed, dict) else None
-    listed = {int(i) for key in ("users", "roles") for i in (allowed or {}).get(key, []) or []}
+    rules_given = allowed if isinstance(allowed, dict) else None
+    parse = None if rules_given is None else set(rules_given.get("parse") or ())
+    listed = {
+        int(number) for key in ("users", "roles") for number in (rules_given or {}).get(key) or ()
+    }
     pinged = []
     for mark, number in _MENTION.findall(content):
         kind = "roles" if mark == "&" else "users"

@@ -4,6 +4,7 @@ The driver, the gateway and a page all learn of changes here; nothing here knows
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,6 +14,8 @@ from bot.sandbox.errors import NeverHappened
 from bot.sandbox.models import Channel, Message
 
 T = TypeVar("T")
+
+KEPT_CHANGES = 2000
 
 
 class ChangeKind(StrEnum):
@@ -89,16 +92,21 @@ class Subscription:
 
 
 class EventLog:
-    """An append-only log of changes with synchronous listeners and asynchronous subscribers."""
+    """A log of changes with synchronous listeners and asynchronous subscribers.
+
+    Only the latest changes are kept, so that a sandbox can run for weeks.
+    """
 
     def __init__(self) -> None:
-        self.changes: list[Change] = []
+        self.changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self._count = 0
         self._listeners: list[Callable[[Change], None]] = []
         self._waiters: set[asyncio.Future[None]] = set()
 
     def publish(self, change: Change) -> Change:
         """Number the change, tell every listener in turn and wake those who wait."""
-        numbered = replace(change, sequence=len(self.changes) + 1)
+        self._count += 1
+        numbered = replace(change, sequence=self._count)
         self.changes.append(numbered)
         for listener in tuple(self._listeners):
             listener(numbered)
@@ -119,8 +127,10 @@ class EventLog:
         return stop
 
     def subscribe(self, *, since: int | None = None) -> Subscription:
-        """Iterate over the changes from now on, or over all after sequence number `since`."""
-        return Subscription(self, [] if since is None else self.changes[since:])
+        """Iterate over the changes from now on, or over those kept after number `since`."""
+        if since is None:
+            return Subscription(self, [])
+        return Subscription(self, [c for c in self.changes if c.sequence > since])
 
     async def wait_until(
         self, check: Callable[[], T | None], *, timeout_s: float, what: str | Callable[[], str]

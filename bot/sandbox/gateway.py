@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import json
 import zlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -19,6 +19,7 @@ from bot.sandbox.models import Payload
 from bot.sandbox.payloads import full_member_payload, guild_payload, user_payload
 from bot.sandbox.state import State
 
+REPLAYED_EVENTS = 1000
 _SYNC_FLUSHED = zlib.Z_SYNC_FLUSH
 _PRIVILEGED = (1 << 1) | (1 << 8) | (1 << 15)
 _GUILDS_INTENT = 1 << 0
@@ -31,8 +32,13 @@ class Session:
     id: str
     intents: int
     sequence: int = 0
-    sent: list[Payload] = field(default_factory=list)
+    sent: deque[Payload] = field(default_factory=lambda: deque(maxlen=REPLAYED_EVENTS))
     connection: "Connection | None" = None
+
+    def missed_since(self, last: int) -> list[Payload] | None:
+        """Return the events after number `last`; None if some of them are no longer kept."""
+        missed = [frame for frame in self.sent if frame["s"] > last]
+        return missed if len(missed) == self.sequence - last else None
 
     def push(self, event: str, data: Payload) -> None:
         """Number an event, keep it for a resume and send it if somebody listens."""
@@ -232,12 +238,13 @@ class Gateway:
         if data.get("token") != self._token:
             return 4004
         session = self.sessions.get(data.get("session_id", ""))
-        last: Any = data.get("seq")
-        if session is None or not isinstance(last, int) or last > session.sequence:
+        last = data.get("seq")
+        missed = session.missed_since(last) if session and isinstance(last, int) else None
+        if session is None or missed is None:
             connection.send({"op": 9, "d": False})
             return None
         session.connection = connection
-        for frame in session.sent[last:]:
+        for frame in missed:
             connection.send(frame)
         session.push("RESUMED", {})
         self._publish("resumed")

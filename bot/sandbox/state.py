@@ -24,6 +24,8 @@ from bot.sandbox.models import (
 )
 from bot.sandbox.permissions import ALL, Permission, base_permissions, channel_permissions
 
+KEPT_VERSIONS = 50
+
 
 class State:
     """Everything that exists; ids are Discord's snowflakes and always grow.
@@ -180,9 +182,12 @@ class State:
         return message
 
     def replace_message(self, message: Message) -> Message:
-        """Put a message's new version in place and publish it; old versions are kept."""
+        """Put a message's new version in place and publish it; the first and latest stay."""
         self.messages[message.id] = message
-        self.versions[message.id].append(message)
+        versions = self.versions[message.id]
+        versions.append(message)
+        if len(versions) > KEPT_VERSIONS:
+            del versions[1]
         self._publish_message(ChangeKind.MESSAGE_UPDATED, message)
         return message
 
