@@ -12,6 +12,7 @@ from typing import Final, TextIO
 
 _FILE_BYTES: Final = 5 * 1024 * 1024
 _FILES_KEPT: Final = 5
+_SHORTEST_SECRET: Final = 4
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -43,27 +44,20 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(values, default=str)
 
 
-class SecretFilter(logging.Filter):
-    """Blots secrets out of messages and tracebacks, whoever wrote them there."""
+class _Blotting(logging.Formatter):
+    """Wraps a formatter and blots secrets out of what it wrote, tracebacks and fields included."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, inner: logging.Formatter, secrets: tuple[str, ...]) -> None:
         super().__init__()
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= 4)
+        self._inner = inner
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite a record that holds a secret; every record passes."""
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        text = record.getMessage()
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the inner formatter's line without any secret."""
+        text = self._inner.format(record)
         for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, "[secret]")
-                record.msg, record.args = text, None
-            if record.exc_text and secret in record.exc_text:
-                record.exc_text = record.exc_text.replace(secret, "[secret]")
-                record.msg, record.args = f"{text}\n{record.exc_text}", None
-                record.exc_info = record.exc_text = None
-        return True
+            text = text.replace(secret, "[secret]")
+        return text
 
 
 @contextlib.contextmanager
@@ -77,18 +71,18 @@ def logging_to(
     """Log to the console and, where a folder is given, to `jesse.log` in it; undone at exit."""
     root = logging.getLogger()
     handlers: list[logging.Handler] = [logging.StreamHandler(console or sys.stderr)]
-    handlers[0].setFormatter(ConsoleFormatter())
+    handlers[0].setFormatter(_Blotting(ConsoleFormatter(), secrets))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "jesse.log"
         file = RotatingFileHandler(
-            folder / "jesse.log", maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
+            path, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
         )
-        file.setFormatter(JsonFormatter())
+        file.setFormatter(_Blotting(JsonFormatter(), secrets))
         handlers.append(file)
     before = root.level
     root.setLevel(level)
     for handler in handlers:
-        handler.addFilter(SecretFilter(secrets))
         root.addHandler(handler)
     try:
         yield

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from bot.errors import BrokenStrategy, UnknownStrategy
+from bot.services.strategies import StrategyLibrary
+
+SHIPPED = Path(__file__).resolve().parent.parent.parent.parent / "strategies"
+
+GOOD = '''
+from engine import Field, Signal, Strategy, StrategyParams
+
+class GoodOne(Strategy):
+    """Does little.
+
+    In two lines.
+    """
+    timeframes = ("15m",)
+
+    class Params(StrategyParams):
+        """One."""
+        period: int = Field(5, ge=2, le=9, description="candles")
+
+    def on_candle(self, data, portfolio):
+        return []
+'''
+
+
+@pytest.fixture
+def library(tmp_path):
+    (tmp_path / "good_one.py").write_text(GOOD)
+    return StrategyLibrary(tmp_path)
+
+
+def test_a_file_is_found_by_its_name(library):
+    loaded = library.load("good_one")
+    assert loaded.strategy.__name__ == "GoodOne"
+    assert len(loaded.code_sha256) == 64
+
+
+def test_a_strategy_describes_itself_and_its_parameters(library):
+    info = library.load("good_one").info
+    assert (info.name, info.summary, info.timeframes) == ("good_one", "Does little.", ("15m",))
+    (param,) = info.params
+    assert (param.name, param.type, param.default) == ("period", "integer", 5)
+    assert (param.range, param.description) == ("≥ 2, ≤ 9", "candles")
+
+
+def test_an_unknown_name_gets_the_nearest(library):
+    with pytest.raises(UnknownStrategy, match="did you mean good_one"):
+        library.load("god_one")
+
+
+def test_a_name_can_not_lead_out_of_the_folder(library, tmp_path):
+    (tmp_path.parent / "outside.py").write_text(GOOD)
+    with pytest.raises(UnknownStrategy):
+        library.load("../outside")
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(UnknownStrategy, match="no strategy files in"):
+        StrategyLibrary(tmp_path / "nothing").load("good_one")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def (:", r"invalid syntax.*\(broken.py, line 1\)"),
+        ("x = 1\nimport nowhere_to_be_found", r"nowhere_to_be_found.*\(broken.py, line 2\)"),
+        ("\n\nraise ValueError('at import')", r"ValueError: at import \(broken.py, line 3\)"),
+        ("x = 1", "must have one class derived from Strategy, found none"),
+        (GOOD + GOOD.replace("GoodOne", "Another"), "found GoodOne, Another"),
+        (GOOD.replace('("15m",)', '("7m",)'), "unknown timeframe '7m'"),
+        (GOOD.replace('("15m",)', '"15m"'), "must be a tuple"),
+    ],
+)
+def test_a_broken_file_is_reported_and_takes_no_other_down(library, tmp_path, source, message):
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(BrokenStrategy, match=message):
+        library.load("broken")
+    loaded, broken = library.load_all()
+    assert [item.name for item in loaded] == ["good_one"]
+    assert len(broken) == 1
+
+
+def test_a_changed_file_is_loaded_anew_and_has_another_hash(library, tmp_path):
+    before = library.load("good_one")
+    (tmp_path / "good_one.py").write_text(GOOD.replace("Field(5", "Field(6"))
+    after = library.load("good_one")
+    assert after.strategy().params.period == 6
+    assert after.code_sha256 != before.code_sha256
+
+
+def test_files_that_begin_with_an_underscore_are_helpers(library, tmp_path):
+    (tmp_path / "_shared.py").write_text("x = 1")
+    assert library.names() == ["good_one"]
+
+
+def test_all_shipped_strategies_load_and_are_described():
+    loaded, broken = StrategyLibrary(SHIPPED).load_all()
+    assert broken == []
+    for item in loaded:
+        assert item.info.summary
+        assert all(param.description for param in item.info.params)
