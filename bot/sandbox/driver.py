@@ -3,7 +3,7 @@
 The bot's side is never touched here: a user's action becomes an interaction or a message.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,12 @@ class UserDriver:
         self._commands = commands
         self._desk = desk
         self.user = user
-        self.channel = channel
+        self._channel_id = channel.id
+
+    @property
+    def channel(self) -> Channel:
+        """The channel as it is now; raise NotOffered once it is deleted."""
+        return find_channel(self._state, self._channel_id)
 
     def at(self, channel: str | int) -> "UserDriver":
         """Return the same user in another channel or thread, by name or id."""
@@ -164,7 +169,7 @@ class UserDriver:
         raise NotOffered(f"{self.user.name} isn't offered /{name} in {where}, only {known}")
 
     def _control(
-        self, seen: SeenMessage | Answer, name: str, kinds: "set[ComponentType] | frozenset[int]"
+        self, seen: SeenMessage | Answer, name: str, kinds: Collection[int]
     ) -> tuple[Message, Payload]:
         shown = seen.message if isinstance(seen, Answer) else seen
         if shown is None:

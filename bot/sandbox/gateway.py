@@ -20,6 +20,7 @@ from bot.sandbox.payloads import full_member_payload, guild_payload, user_payloa
 from bot.sandbox.state import State
 
 REPLAYED_EVENTS = 1000
+_CLOSE_WITHIN_S = 1.0
 _SYNC_FLUSHED = zlib.Z_SYNC_FLUSH
 _PRIVILEGED = (1 << 1) | (1 << 8) | (1 << 15)
 _GUILDS_INTENT = 1 << 0
@@ -146,7 +147,7 @@ class Gateway:
         """Serve one WebSocket connection from hello to close."""
         if self._faults.refuses_gateway:
             raise web.HTTPServiceUnavailable
-        socket = web.WebSocketResponse(max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(timeout=_CLOSE_WITHIN_S, max_msg_size=1 << 20)
         await socket.prepare(request)
         compressed = request.query.get("compress") == "zlib-stream"
         connection = Connection(socket, request.transport, compressed=compressed)

@@ -4,6 +4,8 @@ from aiohttp import web
 
 from bot.sandbox.errors import NotOffered
 from bot.sandbox.events import ChangeKind
+from bot.sandbox.models import Overwrite
+from bot.sandbox.permissions import Permission
 from bot.sandbox.server import SANDBOX, SandboxDiscord
 
 
@@ -75,3 +77,25 @@ async def test_roles_and_unknown_names(sandbox):
         sandbox.user("nobody")
     with pytest.raises(NotOffered, match="no channel 'nowhere'"):
         sandbox.channel("nowhere")
+
+
+async def test_a_user_sees_at_once_what_changes_about_the_channel(sandbox):
+    sandbox.commands.overwrite(None, [{"name": "x", "description": "y", "type": 1}])
+    viewer = sandbox.user("viewer")
+    assert viewer.commands()
+    everyone = Overwrite(sandbox.guild_id, is_member=False, deny=Permission.VIEW_CHANNEL)
+    sandbox.state.set_overwrite(sandbox.channel_id, everyone)
+
+    assert viewer.commands() == []
+    assert viewer.messages() == []
+    sandbox.delete_channel("research")
+    with pytest.raises(NotOffered, match="no channel"):
+        viewer.commands()
+
+
+async def test_a_server_closes_with_a_client_still_connected():
+    async with aiohttp.ClientSession() as http:
+        async with SandboxDiscord() as sandbox:
+            socket = await http.ws_connect(sandbox.gateway_url)
+            await socket.receive_json()
+        assert (await socket.receive()).data == aiohttp.WSCloseCode.GOING_AWAY
