@@ -73,7 +73,10 @@ class History:
 
 
 class IndicatorView:
-    """The values of an indicator up to the latest closed candle: `view[-1]` is the newest."""
+    """The values of an indicator up to the latest closed candle: `view[-1]` is the newest.
+
+    Before there are enough candles a value is NaN, a condition False.
+    """
 
     __slots__ = ("_compute", "_data", "_known", "_values")
 
@@ -87,8 +90,8 @@ class IndicatorView:
         count = self._data.count
         if self._known < count:
             self._refresh()
-        if key.__class__ is int and -count <= key < 0:
-            return self._values.item(count + key)
+        if key.__class__ is int and key < 0:
+            return self._values.item(count + key) if -count <= key else self._missing()
         return self._visible()[key]
 
     def __len__(self) -> int:
@@ -110,6 +113,12 @@ class IndicatorView:
         if self._known < stop:
             self._refresh()
         return self._values[first:stop]
+
+    def _missing(self) -> float | bool:
+        """What a value is before the first candle: NaN, or False for a condition."""
+        if not len(self._values):
+            self._refresh()
+        return False if self._values.dtype == np.bool_ else np.nan
 
     def _refresh(self) -> None:
         values = self._compute()

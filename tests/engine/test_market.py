@@ -96,13 +96,17 @@ def test_an_indicator_shows_values_up_to_the_latest_closed_candle(walk):
     assert np.asarray(view).shape == (10,)
 
 
-def test_an_indicator_out_of_range_is_an_index_error(walk):
+def test_before_the_first_candle_a_value_is_nan_and_a_condition_false(walk):
     market = Market(("1h",))
+    empty = market.data["1h"].indicator(crossed_above, market.data["1h"].indicator(sma, 2), 50)
+    assert empty[-1] is False
     market.extend(walk(180))
     view = market.data["1h"].indicator(sma, 2)
     market.skip_to(60)
+    assert np.isnan(view[-2])
+    assert empty[-9] is False
     with pytest.raises(IndexError):
-        view[-2]
+        view[5]
 
 
 def test_indicators_can_be_built_on_indicators_and_have_several_outputs(walk):
