@@ -8,7 +8,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries, FloatArray, IntArray
+from engine.candles import (
+    FLOW_COLUMNS,
+    PRICE_COLUMNS,
+    CandleSeries,
+    FloatArray,
+    IntArray,
+    read_only,
+)
 
 _HASH_BLOCK_ROWS: Final = 1 << 16
 
@@ -30,7 +37,17 @@ class ColumnBuffer:
         return self._length
 
     def add(self, candles: CandleSeries) -> None:
-        """Take candles that all open after those taken before."""
+        """Take candles that all open after those taken before.
+
+        Raises:
+            ValueError: they don't, or are of another timeframe.
+        """
+        if not len(candles):
+            return
+        if candles.timeframe != self._timeframe:
+            raise ValueError(f"candles of {candles.timeframe} among those of {self._timeframe}")
+        if self._length and candles.timestamp[0] <= self._timestamp[self._length - 1]:
+            raise ValueError("candles were added out of order")
         target = slice(self._length, self._length + len(candles))
         self._timestamp[target] = candles.timestamp
         for name in PRICE_COLUMNS:
@@ -41,8 +58,13 @@ class ColumnBuffer:
 
     def build(self) -> CandleSeries:
         """Return everything taken as one series, as views of the buffer."""
-        columns = {name: column[: self._length] for name, column in self._floats.items()}
-        return CandleSeries(self._timeframe, self._timestamp[: self._length], **columns)
+        # Every part was checked when it became a series, and `add` saw to their order: checking
+        # everything again would take as long as reading it, and half as much memory.
+        series = CandleSeries.empty(self._timeframe)
+        series.timestamp = read_only(self._timestamp[: self._length])
+        for name, column in self._floats.items():
+            setattr(series, name, read_only(column[: self._length]))
+        return series
 
     def _add_flow(self, name: str, target: slice, values: FloatArray | None) -> None:
         column = self._floats.get(name)

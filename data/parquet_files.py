@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,15 @@ import pyarrow.parquet as pq
 
 from data.arrow_columns import to_arrow, to_numpy
 from data.errors import StoreError
+from data.parquet_seal import check_seal, extract_footer, seal
 from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries
 from engine.errors import InvalidCandles
 from engine.timeframe import get_timeframe_ms
 
 _FLOATS: Final = (*PRICE_COLUMNS, *FLOW_COLUMNS)
 _TYPES: Final = {"timestamp": pa.int64(), **dict.fromkeys(_FLOATS, pa.float64())}
+
+_CHECKSUM_KEY: Final = "checksum"
 
 # What reading damaged bytes can end in; no file is touched while they are read.
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
@@ -75,21 +78,21 @@ def encode_month(candles: CandleSeries, origin: Origin) -> bytes:
         "exchange": origin.exchange,
         "symbol": origin.symbol,
         "timeframe": origin.timeframe,
+        _CHECKSUM_KEY: "crc32 in front of the footer",
         **({"volume_delta_source": s} if (s := origin.volume_delta_source) else {}),
     }
     schema = pa.schema(list(_TYPES.items()), metadata=metadata)
     sink = pa.BufferOutputStream()
     # Fast to read before small: 2.1 M candles take 70 MB and load in a tenth of a second.
-    # Checksums, because a flipped bit in a price would otherwise be just another price.
     pq.write_table(
         pa.table(arrays, schema=schema),
         sink,
         compression="lz4",
         use_dictionary=False,
         column_encoding={"timestamp": "DELTA_BINARY_PACKED"},
-        write_page_checksum=True,
     )
-    return bytes(sink.getvalue().to_pybytes())
+    # Checksums, because a flipped bit in a price would otherwise be just another price.
+    return seal(sink.getvalue().to_pybytes())
 
 
 def decode_month(
@@ -106,7 +109,7 @@ def decode_month(
         table = file.read(columns=list(names), use_threads=False)
         columns: dict[str, Any] = {name: _column(table, name) for name in names}
         candles = CandleSeries(timeframe, **columns)
-        origin = _origin_of(file.schema_arrow.metadata)
+        origin = _origin_of(table.schema.metadata)
     except InvalidCandles as error:
         raise StoreError(str(error)) from error
     except _UNREADABLE as error:
@@ -119,10 +122,13 @@ def decode_month(
     return StoredMonth(candles, origin)
 
 
-def decode_footer(file: BinaryIO, month: str) -> Footer | None:
-    """Return what a month file's footer says; None where only its columns can tell."""
+def decode_footer(tail: bytes, month: str) -> Footer | None:
+    """Return what the end of a month file says; None where only the whole file can tell."""
+    footer_bytes = extract_footer(tail)
+    if footer_bytes is None:
+        return None
     try:
-        metadata = pq.read_metadata(file)
+        metadata = pq.read_metadata(pa.BufferReader(footer_bytes))
         place = metadata.schema.names.index("timestamp")
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         times = [group.column(place).statistics for group in groups]
@@ -136,7 +142,10 @@ def decode_footer(file: BinaryIO, month: str) -> Footer | None:
 
 
 def _open(content: bytes) -> pq.ParquetFile:
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    is_sealed = check_seal(content)
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=not is_sealed)
+    if not is_sealed and _CHECKSUM_KEY.encode() in (file.schema_arrow.metadata or {}):
+        raise StoreError("its checksum is gone")
     found = {field.name: field.type for field in file.schema_arrow}
     if found != _TYPES:
         columns = ", ".join(f"{name} {kind}" for name, kind in found.items())

@@ -7,6 +7,7 @@ Damaged files are set aside here, never deleted. What the months mean together i
 import errno
 import itertools
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from data.parquet_files import (
     decode_month,
     encode_month,
 )
+from data.parquet_seal import TAIL_BYTES
 from data.ranges import Range, unite
 from data.series_key import SeriesKey
 from engine.candles import FLOW_COLUMNS, CandleSeries
@@ -77,7 +79,8 @@ class SeriesFolder:
         with explained("read", self._file(month)):
             try:
                 with self._file(month).open("rb") as file:
-                    return decode_footer(file, month)
+                    file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+                    return decode_footer(file.read(), month)
             except FileNotFoundError:
                 return None
 
