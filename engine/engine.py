@@ -19,8 +19,8 @@ from engine.candles import CandleSeries
 from engine.errors import InvalidRun, StrategyFailed
 from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
-from engine.execution.monitor import NEVER, decide_exit
-from engine.market import Market
+from engine.execution.monitor import decide_exit
+from engine.market import NEVER, Market
 from engine.orders import (
     Event,
     ExitReason,
@@ -135,9 +135,19 @@ class Engine:
     def advance_to(self, end: int) -> list[Event]:
         """Let loaded base candles pass up to index `end` (excluded)."""
         self._events = []
-        market = self.market
-        while market.position < end:
-            self._step(min(end, market.next_close()))
+        market, monitor, portfolio = self.market, self._monitor, self.portfolio
+        while (start := market.position) < end:
+            if market.has_overdue() and market.reveal_overdue():
+                self.pending += self._ask()
+            if self.pending:
+                self._fill_at_open(start)
+            stop = market.next_close(end)
+            if stop > monitor.quiet_until or stop > self._funding_index:
+                self._settle(start, stop)
+            closed = market.advance(stop)
+            portfolio.last_price = market.close.item(stop - 1)
+            if closed and (signals := self._ask()):
+                self._carry_out(signals, stop - 1)
         return self._events
 
     def on_tick(self, price: float, time: int) -> list[Event]:
@@ -197,24 +207,10 @@ class Engine:
         self._events = []
         self._index, self._watch_from = index, watch_from
 
-    def _step(self, stop: int) -> None:
-        market = self.market
-        start = market.position
-        if market.reveal_overdue():
-            self.pending += self._ask()
-        if self.pending:
-            self._fill_at_open(start)
-        if stop > self._monitor.quiet_until or stop > self._funding_index:
-            self._settle(start, stop)
-        closed = market.advance(stop)
-        self._mark()
-        if closed:
-            self._decide(stop - 1)
-
     def _mark(self) -> None:
         last = self.market.position - 1
         if last >= 0:
-            self.portfolio.last_price = self.market.last_close(last)
+            self.portfolio.last_price = self.market.close.item(last)
 
     def _ask(self) -> list[Signal]:
         try:
@@ -232,10 +228,7 @@ class Engine:
             )
         return list(signals)
 
-    def _decide(self, index: int) -> None:
-        signals = self._ask()
-        if not signals:
-            return
+    def _carry_out(self, signals: list[Signal], index: int) -> None:
         if self.config.fill == "next_open":
             self.pending += signals
             return
@@ -301,7 +294,7 @@ class Engine:
     def _pay_funding(self, index: int) -> None:
         _, rate = self.funding.popleft()
         if self.portfolio.has_position:
-            amount = rate * self.portfolio.net_size * self.market.last_close(index)
+            amount = rate * self.portfolio.net_size * self.market.close.item(index)
             self.portfolio.pay(amount)
             self.desk.totals.funding += amount
             self._emit(FundingPaid(self.market.close_time(index), rate, amount))

@@ -24,6 +24,7 @@ from engine.timeframe import (
 )
 
 HISTORY_MS: Final = 365 * DAY_MS
+NEVER: Final = 2**62
 
 
 class TimeframeData:
@@ -32,6 +33,7 @@ class TimeframeData:
     def __init__(self, timeframe: str, base: str, history_ms: int) -> None:
         self.timeframe = timeframe
         self.count = 0
+        self.due = NEVER
         self.history = History(self)
         self._columns = Columns()
         self._history_length = max(1, history_ms // get_timeframe_ms(timeframe))
@@ -109,20 +111,17 @@ class TimeframeData:
         firsts = self._aggregator.starts[changed:]
         opens = bucket_opens(base["timestamp"][firsts], self.timeframe)
         self._columns.replace_tail(changed, aggregate_columns(base, firsts, opens))
+        self._find_due(self._aggregator.closing_keys)
 
-    def reveal(self, position: int, *, arrived: bool) -> bool:
-        """Show what is closed after `position` base candles; tell whether anything new is.
-
-        `arrived` means that the next base candle is there, so overdue candles are closed too.
-        """
-        before = self.count
-        if self._aggregator is None:
-            self.count = position
-        else:
-            keys, threshold = self._aggregator.closing_keys, 2 * position + arrived
-            while self.count < len(keys) and keys.item(self.count) <= threshold:
-                self.count += 1
-        return self.count > before
+    def reveal(self, key: int) -> bool:
+        """Show all candles up to a closing key; tell whether that is anything new."""
+        if self._aggregator is None or key < self.due:
+            return False
+        keys = self._aggregator.closing_keys
+        while self.due <= key:
+            self.count += 1
+            self._find_due(keys)
+        return True
 
     def skip_to(self, position: int) -> None:
         """Show all that is closed after `position` base candles at once."""
@@ -131,13 +130,11 @@ class TimeframeData:
         else:
             keys = self._aggregator.closing_keys
             self.count = int(np.searchsorted(keys, 2 * position, side="right"))
+            self._find_due(keys)
 
-    def next_close(self, position: int) -> int | None:
-        """Return how many base candles it takes until the next candle's last one has come."""
-        if self._aggregator is None:
-            return position + 1
-        keys = self._aggregator.closing_keys
-        return keys.item(self.count) // 2 if self.count < len(keys) else None
+    def _find_due(self, keys: npt.NDArray[np.int64]) -> None:
+        """Remember the closing key of the first candle that is closed but not yet visible."""
+        self.due = keys.item(self.count) if self.count < len(keys) else NEVER
 
     def _candle(self, index: int) -> Candle:
         columns = self._columns
@@ -193,11 +190,13 @@ class Market:
         self.base = Columns()
         ordered = sorted(timeframes, key=get_timeframe_minutes)
         self.data = MultiTimeframeData({t: TimeframeData(t, base, history_ms) for t in ordered})
-        self._frames = tuple(self.data.values())
         self._smallest = self.data[base_of(timeframes)]
+        self._context = tuple(frame for frame in self.data.values() if frame is not self._smallest)
+        self._context_due = NEVER
+        self._smallest_is_base = self._smallest.timeframe == base
         self.position = 0
-        self._timestamp = self.base["timestamp"]
-        self._close = self.base["close"]
+        self.timestamp: Column = self.base["timestamp"]
+        self.close: Column = self.base["close"]
 
     def extend(self, series: CandleSeries) -> None:
         """Put candles in behind those that are there; nothing becomes visible by that."""
@@ -209,44 +208,54 @@ class Market:
             raise InvalidRun("candles must come in order and only once")
         cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
         self.base.replace_tail(len(self.base), series_columns(series, float(cvd)))
-        self._timestamp, self._close = self.base["timestamp"], self.base["close"]
-        for frame in self._frames:
+        self.timestamp, self.close = self.base["timestamp"], self.base["close"]
+        for frame in self.data.values():
             frame.extend(self.base)
+        self._find_context_due()
+
+    def has_overdue(self) -> bool:
+        """Whether the next base candle proves closed what is not yet visible."""
+        key = 2 * self.position + 1
+        return self._context_due <= key or self._smallest.due <= key
 
     def reveal_overdue(self) -> bool:
         """Show candles that the next base candle proves closed; tell whether to call on_candle."""
-        for frame in self._frames[1:]:
-            frame.reveal(self.position, arrived=True)
-        if self._smallest.timeframe == self.base_timeframe:
-            return False
-        return self._smallest.reveal(self.position, arrived=True)
+        key = 2 * self.position + 1
+        self._reveal_context(key)
+        return self._smallest.reveal(key)
+
+    def next_close(self, end: int) -> int:
+        """Return the position of the next close of the smallest timeframe, at most `end`."""
+        return self.position + 1 if self._smallest_is_base else min(self._smallest.due // 2, end)
 
     def advance(self, position: int) -> bool:
         """Let market time pass to behind a base candle; tell whether to call on_candle."""
         self.position = position
-        for frame in self._frames[1:]:
-            frame.reveal(position, arrived=False)
-        return self._smallest.reveal(position, arrived=False)
+        if 2 * position >= self._context_due:
+            self._reveal_context(2 * position)
+        if self._smallest_is_base:
+            self._smallest.count = position
+            return True
+        return self._smallest.reveal(2 * position)
 
     def skip_to(self, position: int) -> None:
         """Let market time pass without calling the strategy: the warm-up."""
         self.position = position
-        for frame in self._frames:
+        for frame in self.data.values():
             frame.skip_to(position)
-
-    def next_close(self) -> int:
-        """Return the position of the next close of the smallest timeframe, at most the end."""
-        close = self._smallest.next_close(self.position)
-        end = len(self.base)
-        return end if close is None else min(close, end)
+        self._find_context_due()
 
     def close_time(self, index: int) -> int:
         """Return the close time (ms) of a base candle."""
-        return int(self._timestamp.item(index)) + self.step_ms
+        return int(self.timestamp.item(index)) + self.step_ms
 
-    def last_close(self, index: int) -> float:
-        """Return the closing price of a base candle."""
-        return float(self._close.item(index))
+    def _reveal_context(self, key: int) -> None:
+        for frame in self._context:
+            frame.reveal(key)
+        self._find_context_due()
+
+    def _find_context_due(self) -> None:
+        self._context_due = min((frame.due for frame in self._context), default=NEVER)
 
 
 def _input_columns(

@@ -17,17 +17,17 @@ class Portfolio:
         self.last_price = 0.0
         self.net_size = 0.0
         self.net_cost = 0.0
-        self._positions: dict[int, Position] = {}
+        self.open_positions: dict[int, Position] = {}
 
     @property
     def positions(self) -> list[Position]:
         """Open positions in opening order."""
-        return list(self._positions.values())
+        return list(self.open_positions.values())
 
     @property
     def has_position(self) -> bool:
         """Whether any position is open."""
-        return bool(self._positions)
+        return bool(self.open_positions)
 
     @property
     def equity(self) -> float:
@@ -40,15 +40,15 @@ class Portfolio:
 
     def notional_at(self, price: float) -> float:
         """Return the value of all open positions at a price, long and short added up."""
-        return sum(position.notional(price) for position in self._positions.values())
+        return sum(position.notional(price) for position in self.open_positions.values())
 
     def get_position(self, position_id: int) -> Position | None:
         """Return an open position, None when there is none of that id."""
-        return self._positions.get(position_id)
+        return self.open_positions.get(position_id)
 
     def open_position(self, position: Position) -> None:
         """Add a position and pay its entry fee."""
-        self._positions[position.id] = position
+        self.open_positions[position.id] = position
         self.balance -= position.entry_fee
         self._sum_up()
 
@@ -64,7 +64,7 @@ class Portfolio:
         ambiguous: bool = False,
     ) -> Trade:
         """Remove a position, book its profit and exit fee, and return the trade."""
-        position = self._positions.pop(position_id)
+        position = self.open_positions.pop(position_id)
         gross = position.unrealized_pnl(price)
         self.balance += gross - fee
         self._sum_up()
@@ -95,13 +95,13 @@ class Portfolio:
     def restore(self, balance: float, positions: Iterable[Position]) -> None:
         """Put back a book that was saved."""
         self.balance = balance
-        self._positions = {position.id: position for position in positions}
+        self.open_positions = {position.id: position for position in positions}
         self._sum_up()
 
     def _sum_up(self) -> None:
         self.net_size = 0.0
         self.net_cost = 0.0
-        for position in self._positions.values():
+        for position in self.open_positions.values():
             signed = position.side.sign * position.size
             self.net_size += signed
             self.net_cost += signed * position.entry_price
@@ -123,7 +123,7 @@ class PortfolioView:
     @property
     def has_position(self) -> bool:
         """Whether any position is open."""
-        return self._portfolio.has_position
+        return bool(self._portfolio.open_positions)
 
     @property
     def balance(self) -> float:

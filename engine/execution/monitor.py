@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 
 from engine.columns import Column, Columns
+from engine.market import NEVER
 from engine.orders import ExitReason, Position, Side
 
 _FIRST_CHUNK: Final = 256
 _LARGEST_CHUNK: Final = 65_536
 _ACCOUNT: Final = 0
-NEVER: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
