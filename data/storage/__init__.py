@@ -1,0 +1,1 @@
+"""The parts of the SQLite database. Use them through `data.database`."""
