@@ -1,0 +1,188 @@
+"""Run one case through the reference, the backtest driver, and the engine itself.
+
+Nothing is simulated or compared here. The scripted strategy is the same function of (call, latest
+close) on both sides, and notes what it sees, so that what is visible is compared as well.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.backtest import BacktestData, BacktestRequest, mark_equity, run_backtest
+from engine.candles import Candle, CandleSeries
+from engine.engine import Engine, EngineConfig
+from engine.execution import BacktestExecutor, FixedCosts
+from engine.market import MultiTimeframeData
+from engine.orders import Event, ExitReason, Signal
+from engine.portfolio import PortfolioView
+from engine.results import BacktestResults
+from engine.strategy import Strategy
+from tests.engine.reference.cases import Case
+from tests.engine.reference.simulator import Decision, ReferenceRun, simulate
+
+
+@dataclass
+class Sight:
+    """What a strategy saw at a call: candles by timeframe (count, latest), ids, equity."""
+
+    candles: dict[str, tuple[int, Candle | None]]
+    positions: list[int]
+    equity: float
+
+
+@dataclass
+class Seen:
+    """What a run's strategy saw, call by call."""
+
+    calls: list[Sight] = field(default_factory=list)
+
+
+def run_reference(case: Case) -> tuple[ReferenceRun, Seen]:
+    """Run a case through the reference simulator."""
+    seen = Seen()
+    smallest = scripted(case, Seen()).smallest_timeframe()
+
+    def decide(decision: Decision) -> list[Signal]:
+        candles = {
+            timeframe: (len(bars), bars[-1] if bars else None)
+            for timeframe, bars in decision.visible.items()
+        }
+        ids = [position.id for position in decision.positions]
+        seen.calls.append(Sight(candles, ids, decision.equity))
+        close = decision.visible[smallest][-1].close
+        return case.signals(len(seen.calls) - 1, close)
+
+    run = simulate(
+        list(case.candles),
+        decide,
+        timeframes=case.timeframes,
+        start=case.start,
+        initial_balance=case.initial_balance,
+        fee_rate=case.fee_rate,
+        slippage_bps=case.slippage_bps,
+        max_leverage=case.max_leverage,
+        fill=case.fill,
+        funding=list(case.funding),
+    )
+    return run, seen
+
+
+def scripted(case: Case, seen: Seen) -> type[Strategy]:
+    """Return the strategy that plays a case's script and notes what it sees."""
+
+    class Scripted(Strategy):
+        timeframes = case.timeframes
+
+        def on_init(self, data: MultiTimeframeData) -> None:
+            self.calls = 0
+
+        def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
+            candles = {
+                timeframe: (len(frame), frame.latest if len(frame) else None)
+                for timeframe, frame in data.items()
+            }
+            ids = [position.id for position in portfolio.positions]
+            seen.calls.append(Sight(candles, ids, portfolio.equity))
+            self.calls += 1
+            close = data[self.smallest_timeframe()].latest.close
+            return case.signals(self.calls - 1, close)
+
+        def get_state(self) -> dict[str, Any]:
+            return {"calls": self.calls}
+
+        def set_state(self, state: dict[str, Any]) -> None:
+            self.calls = state["calls"]
+
+    return Scripted
+
+
+def run_engine(case: Case) -> tuple[BacktestResults, Seen]:
+    """Run a case through the backtest driver."""
+    seen = Seen()
+    series = CandleSeries.from_candles(case.candles)
+    request = BacktestRequest(
+        strategy="scripted",
+        start=case.start,
+        initial_balance=case.initial_balance,
+        fee_rate=case.fee_rate,
+        slippage_bps=case.slippage_bps,
+        max_leverage=case.max_leverage,
+        fill=case.fill,
+    )
+    data = BacktestData(series, funding=case.funding)
+    return run_backtest(request, scripted(case, seen), data), seen
+
+
+@dataclass
+class BlockRun:
+    """What an engine that was fed block by block did, to be compared bit by bit."""
+
+    events: list[Event]
+    equity: list[float]
+    snapshot: str
+
+
+def run_blocks(case: Case, cuts: Iterable[int] = ()) -> BlockRun:
+    """Feed an engine with blocks of candles that end before each index in `cuts`."""
+    series = CandleSeries.from_candles(case.candles)
+    first = first_candle(case)
+    engine = build_engine(case)
+    engine.warm_up(series.part(0, first))
+    add_funding(engine, case)
+    engine.start()
+    events = []
+    begin = first
+    for end in [*sorted(cut for cut in set(cuts) if cut > first), len(series)]:
+        events += engine.advance(series.part(begin, end))
+        begin = end
+    snapshot = json.dumps(engine.snapshot())
+    events += engine.close_all(ExitReason.END)
+    equity = mark_equity(engine.ledger, first, series.close[first:]).tolist()
+    return BlockRun(events, equity, snapshot)
+
+
+def run_with_restarts(case: Case, cuts: Iterable[int]) -> BlockRun:
+    """Feed an engine and replace it at each index in `cuts` by one restored from JSON.
+
+    The equity of the part since the last restart only is kept.
+    """
+    series = CandleSeries.from_candles(case.candles)
+    first = begin = first_candle(case)
+    engine = build_engine(case)
+    engine.warm_up(series.part(0, first))
+    add_funding(engine, case)
+    engine.start()
+    events = []
+    for cut in sorted(cut for cut in set(cuts) if cut > first):
+        events += engine.advance(series.part(begin, cut))
+        text = json.dumps(engine.snapshot())
+        engine = build_engine(case)
+        engine.warm_up(series.part(0, cut))
+        engine.start()
+        engine.restore(json.loads(text))
+        begin = cut
+    events += engine.advance(series.part(begin, len(series)))
+    snapshot = json.dumps(engine.snapshot())
+    events += engine.close_all(ExitReason.END)
+    equity = mark_equity(engine.ledger, begin, series.close[begin:]).tolist()
+    return BlockRun(events, equity, snapshot)
+
+
+def first_candle(case: Case) -> int:
+    """Return the index of the first candle that is traded."""
+    begin = case.candles[0].timestamp if case.start is None else case.start
+    return sum(candle.timestamp < begin for candle in case.candles)
+
+
+def build_engine(case: Case) -> Engine:
+    """Return an engine that plays a case's script and has seen no candle."""
+    config = EngineConfig(case.initial_balance, case.max_leverage, case.fill)
+    executor = BacktestExecutor(FixedCosts(case.fee_rate, case.slippage_bps))
+    return Engine(scripted(case, Seen())(), config, executor, base="1m")
+
+
+def add_funding(engine: Engine, case: Case) -> None:
+    """Put in all funding that is due after the start."""
+    start = case.candles[first_candle(case)].timestamp
+    engine.add_funding((time, rate) for time, rate in case.funding if time > start)
