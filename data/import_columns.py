@@ -1,4 +1,4 @@
-"""What the columns of an imported file mean, by their names. No I/O."""
+"""What the columns of an imported file mean and how their numbers are written. No I/O."""
 
 import difflib
 import re
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from data.errors import InvalidImport
@@ -18,6 +19,9 @@ BINANCE_FIELDS: Final = (
     *("timestamp", *PRICE_COLUMNS, "close_time", "quote_volume", "count"),
     *(TAKER_COLUMN, "taker_buy_quote", "ignore"),
 )
+
+# What files write where a number is not known.
+UNKNOWN_TEXTS: Final = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A")
 
 _TIME_NAMES: Final = ("timestamp", "open_time")
 _TAKER_NAME: Final = re.compile(r"taker_buy_volume|taker_buy_base.*|taker_base_vol.*")
@@ -54,6 +58,31 @@ def choose_columns(names: Sequence[str]) -> dict[str, int]:
         if found.count(name) > 1:
             raise InvalidImport(f"column {name} appears {found.count(name)} times: keep one")
     return {name: found.index(name) for name in chosen if name in found}
+
+
+def parse_numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
+    """Return a column of texts as numbers, NaN where they say that there is none.
+
+    Raises:
+        InvalidImport: names the first row whose text is something else.
+    """
+    numbers = np.full(len(column), np.nan)
+    for index, text in enumerate(column.to_pylist()):
+        if text is None or text.strip() in UNKNOWN_TEXTS:
+            continue
+        if not is_number(text):
+            raise InvalidImport(f"row {index + 1}: {name} is {text!r}, which is not a number")
+        numbers[index] = float(text)
+    return numbers
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a number, written as files write them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text  # Python's digit groups are no numbers in a file
 
 
 def _meaning_of(name: str) -> str:

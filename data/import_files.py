@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from data.arrow_columns import to_numpy
 from data.errors import InvalidImport
-from data.import_columns import RawCandles, choose_columns
+from data.import_columns import RawCandles, choose_columns, parse_numbers
 from data.import_csv import read_csv
+from engine.candles import FloatArray
 
 
 def read_candle_file(path: Path) -> RawCandles:
@@ -77,8 +78,17 @@ def _read_parquet(content: bytes) -> RawCandles:
         table = file.read(columns=[names[place] for place in places.values()])
         columns = {name: table.column(names[place]) for name, place in places.items()}
         time = columns.pop("timestamp")
-        numbers = {name: to_numpy(column.cast(pa.float64())) for name, column in columns.items()}
+        numbers = {name: _to_numbers(column, name) for name, column in columns.items()}
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidImport(f"the Parquet file is damaged or unfit: {reason[:200]}") from error
     return RawCandles(time, numbers)
+
+
+def _to_numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return parse_numbers(column, name)
+    try:
+        return to_numpy(column.cast(pa.float64()))
+    except pa.ArrowException as error:
+        raise InvalidImport(f"column {name} holds {column.type}, which are no numbers") from error

@@ -44,6 +44,8 @@ def build_candles(raw: RawCandles, timeframe: str) -> ImportedFile:
     Raises:
         InvalidImport: names the first row at fault and the rule it breaks.
     """
+    if not len(raw.time):
+        raise InvalidImport("the file has a header but no rows")
     micros = read_times(raw.time)
     _check_values(raw.numbers)
     rows, was_reordered = _in_order(micros, raw.numbers)
