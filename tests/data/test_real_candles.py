@@ -89,73 +89,11 @@ def test_recorded_klines_written_as_binance_writes_them_keep_their_taker_volume(
         strict=True,
     )
     path = tmp_path / "BTCUSDT-1m-2023.csv"
-    fields = zip(prices, *flow.values(), strict=True)
-    path.write_text(
-        "\n".join(
-            f"{time},{','.join(map(repr, price))},{time + 59_999},{quote},{trades},{taker!r},{paid},0"
-            for price, time, quote, trades, taker, paid in fields
-        )
+    lines = (
+        f"{time},{','.join(map(repr, price))},{time + 59_999},{quote},{trades},{taker!r},{paid},0"
+        for price, time, quote, trades, taker, paid in zip(prices, *flow.values(), strict=True)
     )
-
-    summary = import_candles([path], key, store)
-        assert (summary.rejected, summary.duplicates, summary.reordered) == ((), 0, 0), path.name
-
-        recorded = pq.read_table(path)
-        read = store.read(key)
-        for name in ("timestamp", "open", "high", "low", "close", "volume"):
-            assert np.array_equal(getattr(read, name), recorded[name].to_numpy()), path.name
-        coverage = store.coverage(key)
-        assert (coverage.candles, coverage.gaps) == (len(read), summary.gaps)
-
-
-@pytest.fixture
-def spot_minutes(market_data, store):
-    import_candles([market_data / "candles" / SPOT.format("1m")], KEY, store)
-    return store.read(KEY)
-
-
-def test_a_year_and_a_half_of_minutes_has_one_gap_the_halt(spot_minutes, store):
-    halt = Gap(HALT_LAST + MINUTE, HALT_END - MINUTE, 80)
-    assert len(spot_minutes) == 786_160
-    assert store.coverage(KEY).gaps == (halt,) == spot_minutes.gaps()
-    first, last = int(spot_minutes.timestamp[0]), int(spot_minutes.timestamp[-1])
-    assert store.missing_ranges(KEY, first, last + MINUTE) == [(HALT_LAST + MINUTE, HALT_END)]
-    store.record_gap(KEY, HALT_LAST + MINUTE, HALT_END)
-    assert store.missing_ranges(KEY, first, last + MINUTE) == []
-
-
-@pytest.mark.parametrize("timeframe", ["15m", "1h"])
-def test_stored_minutes_make_up_the_bars_that_the_exchange_published(
-    market_data, store, spot_minutes, timeframe
-):
-    key = SeriesKey("binance", "BTC/USDT", timeframe)
-    import_candles([market_data / "candles" / SPOT.format(timeframe)], key, store)
-    theirs = store.read(key)
-    assert theirs.gaps()  # the halt is among them
-    assert_same_bars(spot_minutes.aggregate(timeframe), theirs)
-
-
-def test_recorded_klines_written_as_binance_writes_them_keep_their_taker_volume(
-    market_data, store, tmp_path
-):
-    candles = pq.read_table(market_data / "candles" / SPOT.format("1m"))
-    flow = pq.read_table(market_data / "flow" / "binance_spot_BTCUSDT_1m_20230101_20230630.parquet")
-    flow = flow.slice(0, 50_000).to_pydict()
-    rows = candles.slice(candles["timestamp"].to_pylist().index(flow["timestamp"][0]), 50_000)
-    assert rows["timestamp"].to_pylist() == flow["timestamp"]
-    prices = zip(
-        *(rows[name].to_pylist() for name in ("open", "high", "low", "close", "volume")),
-        strict=True,
-    )
-    path = tmp_path / "BTCUSDT-1m-2023.csv"
-    path.write_text(
-        "\n".join(
-            f"{time},{','.join(map(repr, price))},{time + 59_999},{quote},{trades},{taker!r},{bought},0"
-            for price, time, quote, trades, taker, bought in zip(
-                prices, *flow.values(), strict=True
-            )
-        )
-    )
+    path.write_text("\n".join(lines))
 
     summary = import_candles([path], KEY, store)
 
