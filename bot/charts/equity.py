@@ -5,51 +5,64 @@ from typing import Any, Final
 import numpy as np
 from plotly.graph_objects import Figure, Scatter
 
-from bot.charts import theme
+from bot.charts import formats, theme
 from bot.charts.sampling import drawdown_pct, extremes, sample_equity
 from bot.charts.theme import PICTURE, Medium
-from engine.candles import CandleSeries, FloatArray
+from engine.candles import FloatArray, IntArray
 from engine.results import BacktestResults
 
 _GREY: Final = "#8f97a3"
-_GAP: Final = 0.03
+_GAP: Final = 0.05
 _DRAWDOWN_SHARE: Final = 0.3
 
 
 def equity_figure(results: BacktestResults, medium: Medium = PICTURE) -> Figure:
     """Draw equity in USD beside buy-and-hold, and the drawdown in percent below."""
-    equity = results.equity.equity
+    time, equity = _with_start(results, results.equity.time, results.equity.equity)
+    held_time, held = _with_start(results, results.price.close_time, buy_and_hold(results))
     kept = sample_equity(equity, limit=medium.equity_points)
-    times = theme.axis_times(results.equity.time[kept])
+    times = formats.axis_times(time[kept])
     fallen = drawdown_pct(equity)[kept]
-    figure = Figure(
-        [
-            _hold_trace(results, medium),
-            _equity_trace(times, equity[kept], medium),
-            _drawdown_trace(times, fallen, medium),
-        ]
-    )
-    figure.update_layout(_layout(results, [trace.name for trace in figure.data]))
-    _mark_start(figure, results.initial_balance)
-    _mark_deepest(figure, times, fallen)
+    traces = [
+        _hold_trace(held_time, held, medium),
+        _line(times, equity[kept], medium, name="Equity", look=(theme.BLUE, 2.6), rank=1),
+        _drawdown_trace(times, fallen, medium),
+        *_deepest_trace(times, fallen),
+    ]
+    names = [trace.name for trace in traces if trace.showlegend is not False]
+    bounds = float(min(equity.min(), held.min())), float(max(equity.max(), held.max()))
+    figure = Figure(traces)
+    figure.update_layout(_layout(results, medium, names, bounds, float(fallen.min())))
     return figure
 
 
-def buy_and_hold(candles: CandleSeries, initial_balance: float) -> FloatArray:
-    """Return what the balance would be worth in USD at each close, bought at the first open."""
-    if not len(candles):
+def buy_and_hold(results: BacktestResults) -> FloatArray:
+    """Return what the balance held in the traded asset is worth in USD at each drawn close.
+
+    It ends at the return that the metrics name, which is reckoned from the first base close.
+    """
+    closes = results.price.close
+    if not len(closes):
         return np.empty(0)
-    return np.asarray(initial_balance * candles.close / candles.open[0])
+    held_pct = results.metrics.buy_and_hold_pct
+    if held_pct is None:
+        return np.asarray(results.initial_balance * closes / closes[0])
+    return np.asarray(results.initial_balance * (1 + held_pct / 100) * closes / closes[-1])
 
 
-def _equity_trace(times: list[str], equity: FloatArray, medium: Medium) -> Scatter:
-    return _line(times, equity, medium, name="Equity", look=(theme.BLUE, 2.6), rank=1)
+def _with_start(
+    results: BacktestResults, time: IntArray, values: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Return a curve that begins with the initial balance, which is the first peak as well."""
+    return (
+        np.concatenate(([results.start], time)),
+        np.concatenate(([results.initial_balance], values)),
+    )
 
 
-def _hold_trace(results: BacktestResults, medium: Medium) -> Scatter:
-    held = buy_and_hold(results.price, results.initial_balance)
+def _hold_trace(time: IntArray, held: FloatArray, medium: Medium) -> Scatter:
     kept = extremes(held, limit=medium.equity_points // 2)
-    times = theme.axis_times(results.price.close_time[kept])
+    times = formats.axis_times(time[kept])
     return _line(times, held[kept], medium, name="Buy and hold", look=(_GREY, 1.6), rank=2)
 
 
@@ -63,12 +76,11 @@ def _line(
     rank: int,
 ) -> Scatter:
     colour, width = look
-    last = f" {theme.format_usd(values[-1])}" if len(values) else ""
     return Scatter(
         x=times,
         y=values.round(2),
-        name=name + last,
-        mode="lines" if len(values) > 1 else "markers",
+        name=f"{name} {formats.format_usd(values[-1])}",
+        mode="lines",
         line={"color": colour, "width": width},
         legendrank=rank,
         hovertemplate=f"{name} $%{{y:,.2f}}<extra></extra>" if medium.hover else None,
@@ -90,43 +102,53 @@ def _drawdown_trace(times: list[str], fallen: FloatArray, medium: Medium) -> Sca
     )
 
 
-def _layout(results: BacktestResults, names: list[str]) -> dict[str, Any]:
-    equity = results.equity.equity
-    highest = max(equity.max(initial=results.initial_balance), results.initial_balance)
-    right = theme.axis_margin([f"${highest:,.0f}", "−100%"])
-    rows = theme.legend_rows(names, theme.WIDTH - right)
-    split = _DRAWDOWN_SHARE - _GAP
-    frame = theme.Frame(right, top=theme.HEADER + rows * theme.LEGEND_ROW)
-    return theme.base_layout(results, frame) | {
-        "xaxis": theme.time_axis(*_period(results)) | {"anchor": "y2"},
-        "yaxis": theme.money_axis(0, highest) | {"domain": [_DRAWDOWN_SHARE, 1]},
-        "yaxis2": theme.value_axis()
-        | {"domain": [0, split], "ticksuffix": "%", "nticks": 4, "rangemode": "tozero"},
+def _deepest_trace(times: list[str], fallen: FloatArray) -> list[Scatter]:
+    if not fallen.any():
+        return []
+    deepest = int(fallen.argmin())
+    return [
+        Scatter(
+            x=[times[deepest]],
+            y=[fallen[deepest]],
+            yaxis="y2",
+            mode="markers",
+            marker={"color": theme.TEXT, "size": 8, "line": {"color": theme.RED, "width": 2}},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    ]
+
+
+def _layout(
+    results: BacktestResults,
+    medium: Medium,
+    names: list[str],
+    bounds: tuple[float, float],
+    deepest: float,
+) -> dict[str, Any]:
+    right = theme.axis_margin([theme.widest_label(*bounds, prefix="$"), "−100%"])
+    legend = theme.legend(names, theme.WIDTH - right)
+    frame = theme.Frame(right, top=theme.HEADER + theme.legend_height(legend, names))
+    lower = {"domain": [0, _DRAWDOWN_SHARE - _GAP], "ticksuffix": "%", "nticks": 4}
+    return theme.base_layout(results, frame, medium) | {
+        "legend": legend,
+        "xaxis": theme.time_axis(results.start, results.end) | {"anchor": "y2"},
+        "yaxis": theme.money_axis(*bounds) | {"domain": [_DRAWDOWN_SHARE, 1]},
+        "yaxis2": theme.value_axis() | lower | {"range": [min(1.1 * deepest, -1.0), 0]},
         "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "shapes": [_start_line(results.initial_balance)],
     }
 
 
-def _period(results: BacktestResults) -> tuple[int, int]:
-    time = results.equity.time
-    return (int(time[0]), int(time[-1])) if len(time) else (results.start, results.end)
-
-
-def _mark_start(figure: Figure, initial_balance: float) -> None:
-    figure.add_hline(
-        y=initial_balance, yref="y", line={"color": theme.MUTED, "width": 1, "dash": "dot"}
-    )
-
-
-def _mark_deepest(figure: Figure, times: list[str], fallen: FloatArray) -> None:
-    if not len(fallen) or fallen.min() == 0:
-        return
-    deepest = int(fallen.argmin())
-    figure.add_scatter(
-        x=[times[deepest]],
-        y=[fallen[deepest]],
-        yaxis="y2",
-        mode="markers",
-        marker={"color": theme.TEXT, "size": 8, "line": {"color": theme.RED, "width": 2}},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+def _start_line(initial_balance: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": initial_balance,
+        "y1": initial_balance,
+        "layer": "below",
+        "line": {"color": theme.MUTED, "width": 1, "dash": "dot"},
+    }

@@ -3,6 +3,7 @@
 ChartError
 ├── ChartUnavailable  no browser to draw pictures with; says how to get one
 ├── RenderFailed      the browser refused a figure, died twice over it or took too long
+├── BrowserDied       one browser went away or never came up; within this package only
 └── UnknownFormat     a file whose name doesn't end in .html or .png
 """
 
@@ -17,6 +18,10 @@ class ChartUnavailable(ChartError):
 
 class RenderFailed(ChartError):
     """A figure could not be drawn: the browser refused it, died or took too long."""
+
+
+class BrowserDied(ChartError):
+    """One browser went away, or never came up; the renderer then tries another."""
 
 
 class UnknownFormat(ChartError):

@@ -1,8 +1,25 @@
-"""Texts that appear under the pointer on an interactive trades chart."""
+"""What appears under the pointer on an interactive trades chart.
 
-from bot.charts import theme
+A trade's texts are a template for each trace and short rows of data for each point: thousands of
+trades must fit into a file that can be sent.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.charts import formats
 from engine.candles import CandleSeries
-from engine.orders import Trade
+from engine.orders import ExitReason, Side, Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """A template in Plotly's words, and the row of data that fills it for each point."""
+
+    template: str
+    rows: list[list[Any]]
 
 
 def candle_texts(candles: CandleSeries, prefix: str) -> list[str]:
@@ -10,53 +27,66 @@ def candle_texts(candles: CandleSeries, prefix: str) -> list[str]:
     columns = (candles.open, candles.high, candles.low, candles.close)
     times = candles.timestamp.tolist()
     return [
-        f"{theme.format_moment(time)} UTC · {candles.timeframe}<br>"
+        f"{formats.format_moment(time)} UTC · {candles.timeframe}<br>"
         + "<br>".join(
-            f"{name} {prefix}{theme.format_number(value)}"
+            f"{name} {prefix}{formats.format_number(value)}"
             for name, value in zip(("Open", "High", "Low", "Close"), prices, strict=True)
         )
         for time, *prices in zip(times, *(c.tolist() for c in columns), strict=True)
     ]
 
 
-def entry_text(trade: Trade, symbol: str) -> str:
-    """Return what is known of a trade when it is opened."""
-    levels = [
-        f"{name} {_price(level, symbol)}"
-        for name, level in (("stop", trade.stop_loss), ("target", trade.take_profit))
-        if level is not None
-    ]
-    lines = [
-        f"<b>#{trade.id} {trade.side} opened</b>",
-        f"{theme.format_moment(trade.entry_time)} UTC",
-        f"at {_price(trade.entry_price, symbol)}",
-        f"size {_size(trade, symbol)}",
-        *([" · ".join(levels)] if levels else []),
-    ]
-    return "<br>".join(lines)
-
-
-def exit_text(trade: Trade, symbol: str) -> str:
-    """Return how a trade ended: reason, price, profit in USD and percent, fees."""
-    reason = str(trade.exit_reason).replace("_", " ")
-    assumed = " (both levels reached, stop assumed)" if trade.ambiguous else ""
-    return "<br>".join(
-        (
-            f"<b>#{trade.id} {trade.side} closed: {reason}</b>{assumed}",
-            f"{theme.format_moment(trade.exit_time)} UTC",
-            f"at {_price(trade.exit_price, symbol)}",
-            f"size {_size(trade, symbol)}",
-            f"P&amp;L {theme.format_usd(trade.pnl, signed=True)}"
-            f" ({theme.format_percent(trade.pnl_percent)})",
-            f"fees {theme.format_usd(trade.fees)}",
-        )
+def entry_hover(trades: Sequence[Trade], side: Side, symbol: str) -> Hover:
+    """Return what is known of trades of one side when they are opened: size, stop, target."""
+    template = (
+        f"<b>#%{{customdata[0]}} {side} opened</b>"
+        f"{_fill(symbol)}<br>size {_size(symbol)}%{{customdata[3]}}<extra></extra>"
+    )
+    return Hover(
+        template, [[t.id, t.size, round(t.size_usd, 2), _levels(t, symbol)] for t in trades]
     )
 
 
-def _price(price: float, symbol: str) -> str:
-    return theme.price_prefix(symbol) + theme.format_number(price)
+def exit_hover(trades: Sequence[Trade], reason: ExitReason, symbol: str) -> Hover:
+    """Return how trades with one reason ended: price, size, profit in USD and percent, fees."""
+    template = (
+        f"<b>#%{{customdata[0]}} %{{customdata[3]}} closed: {str(reason).replace('_', ' ')}</b>"
+        f"{_fill(symbol)}<br>size {_size(symbol)}"
+        "<br>P&L %{customdata[4]} (%{customdata[5]})<br>fees $%{customdata[6]:,.2f}"
+        "%{customdata[7]}<extra></extra>"
+    )
+    return Hover(template, [_exit_row(trade) for trade in trades])
 
 
-def _size(trade: Trade, symbol: str) -> str:
-    base = symbol.partition("/")[0]
-    return f"{trade.size:.6g} {base} ({theme.format_usd(trade.size_usd)})"
+def _exit_row(trade: Trade) -> list[Any]:
+    return [
+        trade.id,
+        trade.size,
+        round(trade.size_usd, 2),
+        str(trade.side),
+        formats.format_usd(trade.pnl, signed=True),
+        f"{trade.pnl_percent:+,.2f}%".replace("-", "−"),
+        round(trade.fees, 4),
+        "<br>both levels reached, stop assumed" if trade.ambiguous else "",
+    ]
+
+
+def _fill(symbol: str) -> str:
+    # Seven significant digits serve any price, from bitcoin's to the smallest coin's.
+    prefix = formats.price_prefix(symbol)
+    return f"<br>%{{x|%Y-%m-%d %H:%M}} UTC<br>at {prefix}%{{y:,.7~r}}"
+
+
+def _size(symbol: str) -> str:
+    base = html.escape(symbol.partition("/")[0])
+    return f"%{{customdata[1]:,.6~r}} {base} ($%{{customdata[2]:,.2f}})"
+
+
+def _levels(trade: Trade, symbol: str) -> str:
+    prefix = formats.price_prefix(symbol)
+    named = (("stop", trade.stop_loss), ("target", trade.take_profit))
+    return "".join(
+        f"<br>{name} {prefix}{formats.format_number(level)}"
+        for name, level in named
+        if level is not None
+    )

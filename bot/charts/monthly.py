@@ -81,7 +81,7 @@ def monthly_returns_figure(results: BacktestResults, medium: Medium = PICTURE) -
             _cells(returns.totals[:, None], (_TOTAL,), returns.years, medium, xaxis="x2"),
         ]
     )
-    figure.update_layout(_layout(results, len(returns.years)))
+    figure.update_layout(_layout(results, medium, len(returns.years)))
     return figure
 
 
@@ -135,10 +135,10 @@ def _cell_text(value: float) -> str:
     return shown.replace("-", "−")
 
 
-def _layout(results: BacktestResults, rows: int) -> dict[str, Any]:
+def _layout(results: BacktestResults, medium: Medium, rows: int) -> dict[str, Any]:
     frame = theme.Frame(theme.MARGIN, left=58, top=theme.HEADER + 34, bottom=theme.MARGIN)
     column = {"side": "top", "showgrid": False, "fixedrange": True, "ticks": ""}
-    layout = theme.base_layout(results, frame)
+    layout = theme.base_layout(results, frame, medium)
     layout["annotations"].append(_CORNER)
     return layout | {
         "height": frame.top + frame.bottom + max(rows, 1) * _ROW_HEIGHT,

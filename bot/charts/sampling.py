@@ -38,10 +38,8 @@ def extremes(values: FloatArray, *, limit: int) -> IntArray:
 def sample_equity(equity: FloatArray, *, limit: int) -> IntArray:
     """Return the indexes to draw of an equity curve: its extremes and its deepest drawdown.
 
-    At most `limit` of them, which is at least 5.
+    At most `limit` of them, which is at least 5; the curve has one mark or more.
     """
-    if not len(equity):
-        return np.empty(0, dtype=np.int64)
     # A bucket's lowest equity may come before its peak, so the deepest drawdown is named apart.
     deepest = np.array([np.argmin(drawdown_pct(equity))], dtype=np.int64)
     return np.union1d(extremes(equity, limit=limit - 1), deepest)

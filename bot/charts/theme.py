@@ -5,19 +5,20 @@ Sizes are CSS pixels of an 800 pixel wide chart. Discord shows it about 550 pixe
 """
 
 import html
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 
-from engine.candles import IntArray
+from bot.charts.formats import axis_times, format_percent, format_period
 from engine.results import BacktestResults
 from engine.timeframe import DAY_MS, MINUTE_MS
 
 WIDTH: Final = 800
 HEIGHT: Final = 480
+SCALE: Final = 1.5
 
 PAPER: Final = "#313338"
 PLOT: Final = "#2b2d31"
@@ -33,23 +34,29 @@ FONT: Final = "'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-s
 FONT_SIZE: Final = 15
 MARGIN: Final = 14
 HEADER: Final = 68
-LEGEND_ROW: Final = 24
 
 # Average width of a character, of the widest font named above.
-_CHARACTER: Final = 0.62
+_CHARACTER: Final = 0.58
+_LEGEND_ROW: Final = 24
+_LEGEND_SYMBOL: Final = 48
+_NO_LEGEND: Final = 8
 _TITLE_SIZE: Final = 20
 _TITLE_CHARACTERS: Final = 48
-_USD_QUOTES: Final = ("USD", "DAI")
+_SHORTENED_FROM: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """How much detail a chart can carry: counts of points, candles, and trades with levels."""
+    """How much detail a chart can carry: counts of points, candles, and trades with levels.
+
+    `toolbar` is the width in pixels that buttons take in the upper right corner.
+    """
 
     equity_points: int
     candles: int
     trades_with_levels: int
     hover: bool
+    toolbar: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,55 +66,13 @@ class Frame:
     right: int
     left: int = MARGIN
     top: int = HEADER
-    bottom: int = 34
+    bottom: int = 38
 
 
 PICTURE: Final = Medium(equity_points=1600, candles=400, trades_with_levels=40, hover=False)
-PAGE: Final = Medium(equity_points=4000, candles=2000, trades_with_levels=400, hover=True)
-
-
-def format_percent(value: float | None, *, signed: bool = True) -> str:
-    """Return a percentage such as +1,234.5%; a dash where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:+,.1f}%" if signed else f"{value:,.1f}%"
-    return text.replace("-", "−")
-
-
-def format_usd(value: float, *, signed: bool = False) -> str:
-    """Return an amount such as $12,345.67 or −$0.00001234."""
-    sign = "−" if value < 0 else "+" if signed else ""
-    return f"{sign}${format_number(abs(value))}"
-
-
-def format_number(value: float) -> str:
-    """Return a number with thousands separators and as many decimals as its size deserves."""
-    if value == 0 or abs(value) >= 1:
-        return f"{value:,.2f}"
-    return f"{value:.4g}" if abs(value) >= 1e-4 else f"{value:.8f}"
-
-
-def format_moment(time: int) -> str:
-    """Return a time in ms as 2024-01-31 12:00."""
-    return datetime.fromtimestamp(time / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def format_period(start: int, end: int) -> str:
-    """Return a period as dates, with the time of day where it is shorter than three days."""
-    digits = 16 if end - start < 3 * DAY_MS else 10
-    return f"{format_moment(start)[:digits]} – {format_moment(end)[:digits]} UTC"
-
-
-def axis_times(time: IntArray) -> list[str]:
-    """Return times in ms as text for an axis; numbers would be shown in the viewer's zone."""
-    unit = "ms" if (time % MINUTE_MS).any() else "m"
-    return np.datetime_as_string(time.astype("datetime64[ms]"), unit=unit).tolist()  # type: ignore[no-any-return, call-overload]
-
-
-def price_prefix(symbol: str) -> str:
-    """Return the dollar sign for a symbol that is quoted in dollars, else nothing."""
-    quote = symbol.partition("/")[2]
-    return "$" if not quote or any(usd in quote for usd in _USD_QUOTES) else ""
+PAGE: Final = Medium(
+    equity_points=4000, candles=2000, trades_with_levels=400, hover=True, toolbar=200
+)
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
@@ -115,14 +80,22 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     return len(text) * size * _CHARACTER
 
 
+def widest_label(lowest: float, highest: float, *, prefix: str) -> str:
+    """Return what the longest label of an axis of amounts may look like."""
+    if highest >= _SHORTENED_FROM:
+        return f"{prefix}999.9M"
+    sign = "−" if lowest < 0 else ""
+    widest = max(abs(lowest), abs(highest))
+    return f"{sign}{prefix}{widest:,.{_decimals(lowest, highest)}f}"
+
+
 def money_axis(lowest: float, highest: float, *, prefix: str = "$") -> dict[str, Any]:
-    """Return an axis of amounts with thousands separators; millions are shortened."""
-    short = max(abs(lowest), abs(highest)) >= 10_000_000
-    return value_axis() | {
-        "tickprefix": prefix,
-        "separatethousands": True,
-        "exponentformat": "B" if short else "none",
-    }
+    """Return an axis of amounts with thousands separators; tens of millions are shortened."""
+    if highest >= _SHORTENED_FROM:
+        return value_axis() | {"tickprefix": prefix, "exponentformat": "B"}
+    # Two decimals more than needed now, for who zooms in; trailing zeros are dropped.
+    decimals = _decimals(lowest, highest) + 2
+    return value_axis() | {"tickformat": f"{prefix},.{decimals}~f"}
 
 
 def value_axis() -> dict[str, Any]:
@@ -137,6 +110,11 @@ def value_axis() -> dict[str, Any]:
     }
 
 
+def _decimals(lowest: float, highest: float) -> int:
+    step = max((highest - lowest) / 8, 1e-12)
+    return max(0, math.ceil(-math.log10(step)))
+
+
 def time_axis(first: int, last: int) -> dict[str, Any]:
     """Return the time axis (UTC) over a period in ms, with a little room on both sides."""
     room = max((last - first) // 60, MINUTE_MS)
@@ -145,6 +123,8 @@ def time_axis(first: int, last: int) -> dict[str, Any]:
         "range": axis_times(np.array([first - room, last + room])),
         "nticks": 7,
         "tickformatstops": _TICK_FORMATS,
+        "hoverformat": "%Y-%m-%d %H:%M UTC",
+        "ticklabelstandoff": 5,
         "ticklabeloverflow": "hide past div",
         "gridcolor": GRID,
         "ticks": "",
@@ -166,30 +146,11 @@ def axis_margin(labels: Sequence[str]) -> int:
     return 16 + round(max(text_width(label) for label in labels))
 
 
-def legend_rows(names: Sequence[str], width: float) -> int:
-    """Return how many rows a horizontal legend of these names takes: one, or equal columns."""
-    entries = [46 + text_width(name) for name in names]
-    if sum(entries) <= width:
-        return 1
-    columns = max(int(width // max(entries)), 1)
-    return -(-len(entries) // columns)
-
-
-def base_layout(results: BacktestResults, frame: Frame) -> dict[str, Any]:
-    """Return the layout that all charts share: looks, legend, and the header with its texts."""
-    margin = {"l": frame.left, "r": frame.right, "t": frame.top, "b": frame.bottom}
-    return {
-        "paper_bgcolor": PAPER,
-        "plot_bgcolor": PLOT,
-        "font": {"family": FONT, "size": FONT_SIZE, "color": TEXT},
-        "margin": margin | {"autoexpand": False},
-        "legend": _legend(),
-        "hoverlabel": {"bgcolor": PAPER, "bordercolor": MUTED, "font": {"size": 13}},
-        "annotations": _header(results, frame),
-    }
-
-
-def _legend() -> dict[str, Any]:
+def legend(names: Sequence[str], width: float) -> dict[str, Any]:
+    """Return a legend above a plot of some width: one row, or columns of equal width."""
+    entries = [_LEGEND_SYMBOL + text_width(name) for name in names]
+    columns = len(names) if sum(entries) <= width else max(int(width // max(entries)), 1)
+    in_columns = {"entrywidthmode": "fraction", "entrywidth": 1 / columns if columns else None}
     return {
         "orientation": "h",
         "x": 0,
@@ -199,11 +160,31 @@ def _legend() -> dict[str, Any]:
         "bgcolor": "rgba(0,0,0,0)",
         "itemsizing": "constant",
         "traceorder": "normal",
-        "font": {"size": FONT_SIZE},
+    } | (in_columns if columns < len(names) else {})
+
+
+def legend_height(shown: dict[str, Any], names: Sequence[str]) -> int:
+    """Return the pixels that a legend takes above a plot."""
+    columns = round(1 / shown["entrywidth"]) if "entrywidth" in shown else len(names)
+    return -(-len(names) // columns) * _LEGEND_ROW if names else _NO_LEGEND
+
+
+def base_layout(results: BacktestResults, frame: Frame, medium: Medium) -> dict[str, Any]:
+    """Return the layout that all charts share: looks, legend, and the header with its texts."""
+    margin = {"l": frame.left, "r": frame.right, "t": frame.top, "b": frame.bottom}
+    return {
+        # Plotly's own template is ten times as long as this layout.
+        "template": "none",
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PLOT,
+        "font": {"family": FONT, "size": FONT_SIZE, "color": TEXT},
+        "margin": margin | {"autoexpand": False},
+        "hoverlabel": {"bgcolor": PAPER, "bordercolor": MUTED, "font": {"size": 13, "color": TEXT}},
+        "annotations": _header(results, frame, medium),
     }
 
 
-def _header(results: BacktestResults, frame: Frame) -> list[dict[str, Any]]:
+def _header(results: BacktestResults, frame: Frame, medium: Medium) -> list[dict[str, Any]]:
     market = f" · {results.symbol} · {results.exchange}"
     title = _shortened(results.strategy, _TITLE_CHARACTERS - len(market)) + market
     period = format_period(results.start, results.end)
@@ -214,11 +195,12 @@ def _header(results: BacktestResults, frame: Frame) -> list[dict[str, Any]]:
         _header_text(period, frame, y=52, at_right=True),
     ]
     if results.exchange == "simulated":
-        texts.append(_header_text("simulated prices", frame, y=24, at_right=True) | _BADGE)
+        badge = _header_text("simulated prices", frame, y=24, at_right=True) | _BADGE
+        texts.append(badge | {"xshift": badge["xshift"] - medium.toolbar})
     return texts
 
 
-_BADGE: Final[Mapping[str, Any]] = {
+_BADGE: Final[dict[str, Any]] = {
     "bgcolor": AMBER,
     "borderpad": 4,
     "font": {"color": "#1e1f22"},

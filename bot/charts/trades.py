@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from plotly.graph_objects import Candlestick, Figure, Scatter
 
-from bot.charts import theme
-from bot.charts.hovering import candle_texts, entry_text, exit_text
+from bot.charts import formats, theme
+from bot.charts.hovering import Hover, candle_texts, entry_hover, exit_hover
 from bot.charts.sampling import display_candles
 from bot.charts.theme import PICTURE, Medium
 from engine.candles import CandleSeries
@@ -55,6 +55,10 @@ _SIZES: Final = (
     (2000, 4.0, 0.8, 0.5),
 )
 _SMALLEST: Final = (3.0, 0.6, 0.4)
+_OUTLINED_FROM: Final = 7.0
+
+# With words for more trades, a page would be too large to send.
+_TRADES_WITH_WORDS: Final = 10_000
 
 # How far levels may stretch the price axis beyond candles and markers.
 _LEVEL_ROOM: Final = 0.25
@@ -64,25 +68,28 @@ def trades_figure(results: BacktestResults, medium: Medium = PICTURE) -> Figure:
     """Draw candles with each trade's entry, exit (by reason) and, where few, its levels."""
     candles = display_candles(results.price, limit=medium.candles)
     trades = results.trades
-    prefix = theme.price_prefix(results.symbol)
+    prefix = formats.price_prefix(results.symbol)
+    hover = medium.hover and len(trades) <= _TRADES_WITH_WORDS
     traces = [
         _candle_trace(candles, medium, prefix),
         *_level_traces(trades, medium),
         *_link_traces(trades),
-        *_exit_traces(trades, medium, results.symbol),
-        *_entry_traces(trades, medium, results.symbol),
+        *_exit_traces(results, hover=hover),
+        *_entry_traces(results, hover=hover),
     ]
     figure = Figure(traces)
     names = [trace.name for trace in traces if trace.showlegend is not False]
-    figure.update_layout(_layout(results, candles, names))
+    figure.update_layout(_layout(results, medium, candles, names))
     return figure
 
 
 def _candle_trace(candles: CandleSeries, medium: Medium, prefix: str) -> Candlestick:
-    # Drawn at its middle, a candle covers exactly its own time on the axis.
-    middles = candles.timestamp + candles.step_ms // 2
     return Candlestick(
-        x=theme.axis_times(middles),
+        x=formats.axis_times(candles.timestamp),
+        # Drawn in the middle of its period, a candle covers exactly its own time on the axis.
+        xperiod=candles.step_ms,
+        xperiod0=formats.axis_times(candles.timestamp[:1])[0] if len(candles) else None,
+        xperiodalignment="middle",
         open=candles.open,
         high=candles.high,
         low=candles.low,
@@ -96,58 +103,48 @@ def _candle_trace(candles: CandleSeries, medium: Medium, prefix: str) -> Candles
     )
 
 
-def _entry_traces(trades: Sequence[Trade], medium: Medium, symbol: str) -> list[Scatter]:
-    return [
-        _markers(
-            [(t.entry_time, t.entry_price) for t in chosen],
-            look,
-            rank=1,
-            total=len(trades),
-            texts=[entry_text(t, symbol) for t in chosen] if medium.hover else None,
-        )
-        for side, look in ENTRY_LOOKS.items()
-        if (chosen := [trade for trade in trades if trade.side is side])
-    ]
+def _entry_traces(results: BacktestResults, *, hover: bool) -> list[Scatter]:
+    total = len(results.trades)
+    traces = []
+    for side, look in ENTRY_LOOKS.items():
+        trades = [trade for trade in results.trades if trade.side is side]
+        points = [(trade.entry_time, trade.entry_price) for trade in trades]
+        words = entry_hover(trades, side, results.symbol) if hover else None
+        if trades:
+            traces.append(_markers(points, look, total=total, hover=words).update(legendrank=1))
+    return traces
 
 
-def _exit_traces(trades: Sequence[Trade], medium: Medium, symbol: str) -> list[Scatter]:
-    return [
-        _markers(
-            [(t.exit_time, t.exit_price) for t in chosen],
-            look,
-            rank=2,
-            total=len(trades),
-            texts=[exit_text(t, symbol) for t in chosen] if medium.hover else None,
-        )
-        for reason, look in EXIT_LOOKS.items()
-        if (chosen := [trade for trade in trades if trade.exit_reason is reason])
-    ]
+def _exit_traces(results: BacktestResults, *, hover: bool) -> list[Scatter]:
+    total = len(results.trades)
+    traces = []
+    for reason, look in EXIT_LOOKS.items():
+        trades = [trade for trade in results.trades if trade.exit_reason is reason]
+        points = [(trade.exit_time, trade.exit_price) for trade in trades]
+        words = exit_hover(trades, reason, results.symbol) if hover else None
+        if trades:
+            traces.append(_markers(points, look, total=total, hover=words).update(legendrank=2))
+    return traces
 
 
 def _markers(
-    points: Sequence[tuple[int, float]],
-    look: Look,
-    *,
-    rank: int,
-    total: int,
-    texts: list[str] | None,
+    points: Sequence[tuple[int, float]], look: Look, *, total: int, hover: Hover | None
 ) -> Scatter:
     size, _, _ = _sizes(total)
-    outline = 1.0 if size > 7 else 0.0
     return Scatter(
-        x=theme.axis_times(np.array([time for time, _ in points], dtype=np.int64)),
+        x=formats.axis_times(np.array([time for time, _ in points], dtype=np.int64)),
         y=np.array([price for _, price in points]),
         name=f"{look.name} {len(points):,}",
-        legendrank=rank,
         mode="markers",
         marker={
             "symbol": look.symbol,
             "color": look.colour,
             "size": size,
-            "line": {"color": theme.PLOT, "width": outline},
+            "line": {"color": theme.PLOT, "width": 1.0 if size > _OUTLINED_FROM else 0.0},
         },
-        hovertext=texts,
-        hoverinfo="skip" if texts is None else "text",
+        customdata=hover.rows if hover else None,
+        hovertemplate=hover.template if hover else None,
+        hoverinfo=None if hover else "skip",
     )
 
 
@@ -187,7 +184,7 @@ def _segments(
     style: Mapping[str, Any],
 ) -> Scatter:
     times = np.array([(t.entry_time, t.exit_time) for t in trades], dtype=np.int64)
-    texts = iter(theme.axis_times(times.ravel()))
+    texts = iter(formats.axis_times(times.ravel()))
     x = [value for first in texts for value in (first, next(texts), None)]
     y = np.full((len(trades), 3), np.nan)
     y[:, :2] = prices
@@ -200,14 +197,18 @@ def _sizes(total: int) -> tuple[float, float, float]:
     return next((sizes for up_to, *sizes in _SIZES if total <= up_to), _SMALLEST)  # type: ignore[return-value]
 
 
-def _layout(results: BacktestResults, candles: CandleSeries, names: list[str]) -> dict[str, Any]:
+def _layout(
+    results: BacktestResults, medium: Medium, candles: CandleSeries, names: list[str]
+) -> dict[str, Any]:
     lowest, highest = _price_range(results, candles)
-    prefix = theme.price_prefix(results.symbol)
-    right = theme.axis_margin([prefix + _widest_tick(lowest, highest)])
-    rows = theme.legend_rows(names, theme.WIDTH - right)
-    frame = theme.Frame(right, top=theme.HEADER + rows * theme.LEGEND_ROW)
+    prefix = formats.price_prefix(results.symbol)
+    right = theme.axis_margin([theme.widest_label(lowest, highest, prefix=prefix)])
+    legend = theme.legend(names, theme.WIDTH - right)
+    frame = theme.Frame(right, top=theme.HEADER + theme.legend_height(legend, names))
     axis = theme.money_axis(lowest, highest, prefix=prefix)
-    return theme.base_layout(results, frame) | {
+    return theme.base_layout(results, frame, medium) | {
+        "legend": legend,
+        "showlegend": bool(names),
         "xaxis": theme.time_axis(*_period(results, candles)) | {"rangeslider": {"visible": False}},
         "yaxis": axis | ({"range": [lowest, highest]} if highest > lowest else {}),
         "dragmode": "pan",
@@ -218,7 +219,8 @@ def _layout(results: BacktestResults, candles: CandleSeries, names: list[str]) -
 def _period(results: BacktestResults, candles: CandleSeries) -> tuple[int, int]:
     if not len(candles):
         return results.start, results.end
-    return int(candles.timestamp[0]), int(candles.close_time[-1])
+    first, last = int(candles.timestamp[0]), int(candles.close_time[-1])
+    return min(first, results.start), max(last, results.end)
 
 
 def _price_range(results: BacktestResults, candles: CandleSeries) -> tuple[float, float]:
@@ -233,10 +235,3 @@ def _price_range(results: BacktestResults, candles: CandleSeries) -> tuple[float
     bottom = max(lowest - room, min([lowest, *levels]))
     top = min(highest + room, max([highest, *levels]))
     return bottom - span * 0.04, top + span * 0.04
-
-
-def _widest_tick(lowest: float, highest: float) -> str:
-    """Return what the longest label of the price axis may look like."""
-    step = max((highest - lowest) / 8, 1e-12)
-    decimals = max(0, int(np.ceil(-np.log10(step))))
-    return f"{highest:,.{decimals}f}"

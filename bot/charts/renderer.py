@@ -1,0 +1,173 @@
+"""PNG pictures of figures from one warm browser. No figures are made here, no files are found.
+
+The browser comes up with the first picture and stays. When it dies, the next picture starts
+another.
+"""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from bot.charts.chromium import HOW_TO_GET_ONE
+from bot.charts.errors import BrowserDied, ChartUnavailable, RenderFailed
+from bot.charts.theme import HEIGHT, SCALE, WIDTH
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from bot.charts.browser import BrowserThread
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 2
+
+
+class PngRenderer:
+    """Draw figures as PNG, one after the other, in one browser that is kept warm.
+
+    `browser` is the program, None where there is none (then `render` raises `ChartUnavailable`).
+    Nothing here blocks the event loop: the browser has a thread of its own.
+    """
+
+    def __init__(
+        self, browser: Path | None, *, timeout_s: float = 20.0, start_timeout_s: float = 60.0
+    ) -> None:
+        self._browser = browser
+        self._timeout_s = timeout_s
+        self._start_timeout_s = start_timeout_s
+        self._turn = asyncio.Lock()
+        self._thread: BrowserThread | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def render(
+        self,
+        figure: "Figure | Mapping[str, Any] | str",
+        *,
+        width: int = WIDTH,
+        height: int | None = None,
+        scale: float = SCALE,
+    ) -> bytes:
+        """Return a figure (or its JSON) as PNG of `width * scale` by `height * scale` pixels.
+
+        Without a height, the figure's own counts. Calls may come at once; each waits for its turn.
+
+        Raises:
+            ChartUnavailable: there is no browser, or it does not start.
+            RenderFailed: the browser refused the figure, died twice over it or took too long.
+        """
+        plain = await asyncio.to_thread(_plain, figure)
+        own_height = plain.get("layout", {}).get("height")
+        size = {"width": width, "height": height or own_height or HEIGHT}
+        async with self._turn:
+            return await self._draw(plain, {"format": "png", "scale": scale, **size})
+
+    async def warm_up(self) -> None:
+        """Start the browser ahead of the first picture.
+
+        Raises:
+            ChartUnavailable: there is no browser, or it does not start.
+        """
+        async with self._turn:
+            await self._live_thread()
+
+    async def close(self) -> None:
+        """End the browser; a later picture would start another."""
+        async with self._turn:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                await asyncio.to_thread(thread.close)
+
+    async def _draw(self, figure: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
+        for _ in range(_ATTEMPTS):
+            thread = await self._live_thread()
+            try:
+                drawing = asyncio.wrap_future(thread.draw(figure, options))
+                # Shielded: who stops waiting for a picture must not disturb the browser.
+                async with asyncio.timeout(self._timeout_s):
+                    return await asyncio.shield(drawing)
+            except BrowserDied as error:
+                log.warning("%s: starting another", error)
+                await self._discard()
+            except TimeoutError:
+                await self._discard()
+                raise RenderFailed(f"no picture within {self._timeout_s:g} seconds") from None
+        raise RenderFailed("the browser died twice over this figure")
+
+    async def _live_thread(self) -> "BrowserThread":
+        if self._browser is None or not self._browser.is_file():
+            missing = f"no program at {self._browser}: " if self._browser else ""
+            raise ChartUnavailable(missing + HOW_TO_GET_ONE)
+        if self._thread is not None and self._thread.is_over:
+            await self._discard()
+        failure: Exception | None = None
+        for sandbox in _sandbox_choices():
+            try:
+                return await self._started(self._browser, sandbox=sandbox)
+            except (BrowserDied, TimeoutError) as error:
+                failure = error
+                await self._discard()
+        reason = str(failure) or f"not up within {self._start_timeout_s:g} seconds"
+        raise ChartUnavailable(f"{self._browser} does not start: {reason}")
+
+    async def _started(self, browser: Path, *, sandbox: bool) -> "BrowserThread":
+        if self._thread is None:
+            self._thread = await asyncio.to_thread(_new_thread, browser, sandbox)
+        async with asyncio.timeout(self._start_timeout_s):
+            await asyncio.shield(asyncio.wrap_future(self._thread.started))
+        return self._thread
+
+    async def _discard(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.to_thread(thread.close, force=True)
+
+
+def write_png(figure: "Figure", path: Path, browser: Path | None) -> None:
+    """Draw one figure into a PNG file with a browser of its own; not to be called from a loop.
+
+    Raises:
+        ChartUnavailable: there is no browser, or it does not start.
+        RenderFailed: the browser could not draw the figure.
+    """
+    path.write_bytes(asyncio.run(_render_once(figure, browser)))
+
+
+async def _render_once(figure: "Figure", browser: Path | None) -> bytes:
+    async with PngRenderer(browser) as renderer:
+        return await renderer.render(figure)
+
+
+def _new_thread(browser: Path, sandbox: bool) -> "BrowserThread":
+    # Kaleido takes a while to import, and a bot that draws nothing never needs it.
+    from bot.charts.browser import BrowserThread
+
+    thread = BrowserThread(browser, sandbox=sandbox)
+    thread.start()
+    return thread
+
+
+def _plain(figure: "Figure | Mapping[str, Any] | str") -> Mapping[str, Any]:
+    if isinstance(figure, str):
+        plain: Mapping[str, Any] = json.loads(figure)
+        return plain
+    return figure if isinstance(figure, Mapping) else figure.to_dict()
+
+
+def _sandbox_choices() -> tuple[bool, ...]:
+    # Chromium refuses its sandbox to root, and containers often forbid what it is built of.
+    return (False,) if os.geteuid() == 0 else (True, False)
