@@ -1,0 +1,143 @@
+"""A ccxt client that reports HTTP refusals as they are, and what its errors mean to us.
+
+ccxt is imported when the first client is made (it takes a second); nothing else here talks.
+"""
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import SecretStr
+
+from data.errors import ExchangeError, ExchangeUnavailable, UnknownSymbol, UnsupportedRequest
+from data.retry import TransientFault
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
+_TRY_AGAIN_STATUSES: Final = frozenset({403, 408, 418, 425, 429})
+# Where an exchange refuses an address without saying for how long: Binance bans for two minutes
+# at least (418), Bybit for ten (403).
+_SILENT_BANS_S: Final[Mapping[int, float]] = {418: 120.0, 403: 600.0}
+_BLOCKED: Final = 451
+_LONGEST_DETAIL: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """What it takes to reach an exchange; secrets are never shown.
+
+    `rest_url` and `ws_url` replace scheme, host and port of the exchange's own addresses.
+    """
+
+    name: str
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    rest_url: str | None = None
+    ws_url: str | None = None
+
+
+async def make_client(settings: ExchangeSettings, ccxt_class: str, *, timeout_s: float) -> Any:
+    """Return a ccxt client that neither limits nor repeats requests itself; close it."""
+    module = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
+    base = getattr(module, ccxt_class)
+    kind = type(ccxt_class, (base,), {"handle_errors": _handle_errors(base)})
+    client = kind(
+        {
+            "enableRateLimit": False,
+            "timeout": int(timeout_s * 1000),
+            "apiKey": _reveal(settings.api_key),
+            "secret": _reveal(settings.api_secret),
+        }
+    )
+    # With keys ccxt would also ask for the account's currencies, which no download needs.
+    client.has["fetchCurrencies"] = False
+    client.urls = redirect_urls(client.urls, settings.rest_url, settings.ws_url)
+    if settings.rest_url and urlsplit(settings.rest_url).hostname in _LOOPBACK:
+        client.timeout_on_exit = 0  # that pause is for TLS connections to end
+    return client
+
+
+def redirect_urls(urls: Any, rest_url: str | None, ws_url: str | None) -> Any:
+    """Return ccxt's addresses with scheme, host and port replaced; the paths stay."""
+    if isinstance(urls, dict):
+        return {name: redirect_urls(value, rest_url, ws_url) for name, value in urls.items()}
+    if isinstance(urls, list):
+        return [redirect_urls(value, rest_url, ws_url) for value in urls]
+    if not isinstance(urls, str):
+        return urls
+    parts = urlsplit(urls)
+    base = ws_url if parts.scheme in ("ws", "wss") else rest_url
+    if base is None or not parts.scheme:
+        return urls
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{base.rstrip('/')}{parts.path}{query}"
+
+
+def check_url(name: str, url: str | None, schemes: tuple[str, ...]) -> None:
+    """Refuse an address that has no scheme or host.
+
+    Raises:
+        ExchangeError: says which setting, and what it takes.
+    """
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ExchangeError(f"{name} {url!r} is no address: use one like {schemes[0]}://host:port")
+
+
+def translate(error: Exception, exchange: str) -> Exception:
+    """Return what an error of ccxt means: try again, a wrong request, or no way on."""
+    ccxt = importlib.import_module("ccxt.async_support")
+    detail = _shorten(error)
+    if isinstance(error, ccxt.BadSymbol):
+        return UnknownSymbol(f"{exchange} doesn't know the symbol: {detail}")
+    if isinstance(error, ccxt.RequestTimeout):
+        return TransientFault("no answer in time")
+    if isinstance(error.__cause__, (aiohttp.ClientError, OSError)):
+        return TransientFault(_shorten(f"no connection: {error.__cause__!r}"))
+    if isinstance(error, ccxt.NetworkError):
+        return TransientFault(detail)
+    if isinstance(error, ccxt.AuthenticationError):
+        return ExchangeUnavailable(
+            f"{exchange} refuses the credentials ({detail}): check API_KEY and API_SECRET"
+        )
+    return UnsupportedRequest(f"{exchange} refuses the request: {detail}")
+
+
+def _handle_errors(base: Any) -> Any:
+    def handle_errors(self: Any, *answer: Any) -> Any:
+        code, reason, headers, body = answer[0], answer[1], answer[4], answer[5]
+        detail = _shorten(f"HTTP {code} {reason or ''} {body or ''}")
+        if code in _TRY_AGAIN_STATUSES or code >= 500:
+            raise TransientFault(detail, wait_s=_asked_wait(code, headers))
+        if code == _BLOCKED:
+            raise ExchangeUnavailable(
+                f"{self.id} refuses this machine's location ({detail}): run elsewhere,"
+                " or set EXCHANGE to another exchange"
+            )
+        handled = base.handle_errors(self, *answer)
+        if code >= 400:
+            raise UnsupportedRequest(f"{self.id} refuses the request: {detail}")
+        return handled
+
+    return handle_errors
+
+
+def _asked_wait(code: int, headers: Mapping[str, str]) -> float | None:
+    asked = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
+    if asked.strip().isdecimal():
+        return float(asked)
+    return _SILENT_BANS_S.get(code)
+
+
+def _shorten(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST_DETAIL else line[: _LONGEST_DETAIL - 1] + "…"
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,194 @@
+"""Funding rates: the store of them, and their download. Candles are elsewhere.
+
+One Parquet file per symbol under DATA_DIR/funding/<exchange>/, columns `timestamp` (ms UTC) and
+`rate` (a fraction; above zero longs pay shorts). Files are replaced whole.
+"""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.atomic_files import exclusive_lock, replace_file
+from data.download import in_order
+from data.errors import ExchangeUnavailable, StoreError
+from data.exchange import ExchangeClient
+from data.ranges import Range, subtract, unite
+from data.series_folder import explained
+from data.venues.base import Instrument, TimedValues
+from engine.candles import FloatArray, IntArray, format_time, read_only
+from engine.timeframe import MINUTE_MS
+
+# A rate appears a little after its time.
+_SETTLED_AFTER_MS: Final = 10 * MINUTE_MS
+_IN_FLIGHT: Final = 4
+_TYPES: Final = {"timestamp": pa.int64(), "rate": pa.float64()}
+_UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
+
+
+@dataclass(frozen=True, slots=True)
+class FundingHistory:
+    """Funding rates as read-only columns: `time` (ms, ascending) and `rate` (a fraction)."""
+
+    time: IntArray
+    rate: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @classmethod
+    def of(cls, time: IntArray, rate: FloatArray) -> "FundingHistory":
+        """Return rates in order; times are rounded down to the minute, the last of a time wins.
+
+        Exchanges settle at whole hours and stamp some milliseconds later.
+        """
+        whole = time // MINUTE_MS * MINUTE_MS
+        kept, last = np.unique(whole[::-1], return_index=True)
+        return cls(read_only(kept), read_only(rate[::-1][last]))
+
+    @classmethod
+    def empty(cls) -> "FundingHistory":
+        """Return no rates."""
+        return cls.of(np.empty(0, dtype=np.int64), np.empty(0))
+
+    def between(self, start: int, end: int) -> "FundingHistory":
+        """Return the rates at start..end (ms, end excluded)."""
+        first, stop = np.searchsorted(self.time, (start, end))
+        return FundingHistory(self.time[first:stop], self.rate[first:stop])
+
+
+class FundingStore:
+    """Stored funding rates under one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, exchange: str, symbol: str) -> FundingHistory:
+        """Return all stored rates of a symbol, none if there is no file.
+
+        Raises:
+            StoreError: the file is damaged or can't be read; says what to do.
+        """
+        return self._load(exchange, symbol)[0]
+
+    def missing_ranges(self, exchange: str, symbol: str, start: int, end: int) -> list[Range]:
+        """Return the parts of start..end (ms, end excluded) that were never downloaded."""
+        return subtract([(start, end)] if start < end else [], self._load(exchange, symbol)[1])
+
+    def write(self, exchange: str, symbol: str, history: FundingHistory, covered: Range) -> None:
+        """Merge rates into those stored, and remember that `covered` was downloaded.
+
+        Raises:
+            StoreError: the file is damaged, or can't be written.
+        """
+        path = self._path(exchange, symbol)
+        with explained("write", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(path.with_name(f".{path.name}.lock")):
+                stored, ranges = self._load(exchange, symbol)
+                merged = FundingHistory.of(
+                    np.concatenate((stored.time, history.time)),
+                    np.concatenate((stored.rate, history.rate)),
+                )
+                replace_file(path, _encode(merged, unite([*ranges, covered])))
+
+    def _load(self, exchange: str, symbol: str) -> tuple[FundingHistory, list[Range]]:
+        path = self._path(exchange, symbol)
+        with explained("read", path):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return FundingHistory.empty(), []
+        try:
+            return _decode(content)
+        except _UNREADABLE as error:
+            raise StoreError(
+                f"funding rates of {symbol} of {exchange} are damaged: delete {path}, the next"
+                " download of candles brings them again"
+            ) from error
+
+    def _path(self, exchange: str, symbol: str) -> Path:
+        return self._root / exchange / f"{re.sub('[/:]', '_', symbol)}.parquet"
+
+
+async def download_funding(
+    exchange: ExchangeClient, instrument: Instrument, missing: Iterable[Range]
+) -> AsyncGenerator[tuple[Range, FundingHistory]]:
+    """Yield the rates of ranges (ms, end excluded) page by page, oldest first; none for spot.
+
+    Raises:
+        ExchangeError: the exchange can't be asked, or sent something else.
+    """
+    history = exchange.venue.funding_history(instrument)
+    if history is None:
+        return
+    span = history.rows * history.period_ms
+    windows = [
+        (first, min(first + span, end))
+        for start, end in missing
+        for first in range(start, end, span)
+    ]
+    asks = [partial(_ask_funding, exchange, instrument, window) for window in windows]
+    async with aclosing(in_order(asks, _IN_FLIGHT)) as pages:
+        index = 0
+        async for page in pages:
+            yield windows[index], FundingHistory.of(page.time, page.values)
+            index += 1
+
+
+def settled(end: int, now: int) -> int:
+    """Return the time (ms) up to which funding rates are sure to be there."""
+    return min(end, now - _SETTLED_AFTER_MS)
+
+
+async def _ask_funding(
+    exchange: ExchangeClient, instrument: Instrument, window: Range
+) -> TimedValues:
+    call = exchange.venue.funding_call(instrument, *window)
+    what = f"funding rates of {instrument.symbol} from {format_time(window[0])}"
+    rates = await exchange.ask(call, exchange.venue.parse_funding, what)
+    check_window(rates, window, what)
+    return rates
+
+
+def check_window(values: TimedValues, window: Range, what: str) -> None:
+    """Refuse values with other times than those asked for, or that are no numbers.
+
+    Raises:
+        ExchangeUnavailable: says what came instead.
+    """
+    outside = (values.time < window[0]) | (values.time >= window[1])
+    if outside.any():
+        wrong = int(values.time[outside.argmax()])
+        raise ExchangeUnavailable(
+            f"{what}: {int(outside.sum())} of {len(values.time)} values are for other times, such"
+            f" as {wrong}; nothing of it is stored"
+        )
+    if not np.isfinite(values.values).all():
+        raise ExchangeUnavailable(f"{what}: a value is not a number; nothing of it is stored")
+
+
+def _encode(history: FundingHistory, covered: list[Range]) -> bytes:
+    schema = pa.schema(list(_TYPES.items()), metadata={"covered": json.dumps(covered)})
+    sink = pa.BufferOutputStream()
+    table = pa.table([pa.array(history.time), pa.array(history.rate)], schema=schema)
+    pq.write_table(table, sink, write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _decode(content: bytes) -> tuple[FundingHistory, list[Range]]:
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    table = file.read(columns=list(_TYPES), use_threads=False)
+    covered = json.loads((file.schema_arrow.metadata or {}).get(b"covered", b"[]"))
+    history = FundingHistory.of(
+        table.column("timestamp").to_numpy().astype(np.int64), table.column("rate").to_numpy()
+    )
+    return history, [(int(start), int(end)) for start, end in covered]
