@@ -19,8 +19,6 @@ from engine.timeframe import get_timeframe_ms
 _FLOATS: Final = (*PRICE_COLUMNS, *FLOW_COLUMNS)
 _TYPES: Final = {"timestamp": pa.int64(), **dict.fromkeys(_FLOATS, pa.float64())}
 
-_CHECKSUM_KEY: Final = "checksum"
-
 # What reading damaged bytes can end in; no file is touched while they are read.
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
 
@@ -78,7 +76,6 @@ def encode_month(candles: CandleSeries, origin: Origin) -> bytes:
         "exchange": origin.exchange,
         "symbol": origin.symbol,
         "timeframe": origin.timeframe,
-        _CHECKSUM_KEY: "crc32 in front of the footer",
         **({"volume_delta_source": s} if (s := origin.volume_delta_source) else {}),
     }
     schema = pa.schema(list(_TYPES.items()), metadata=metadata)
@@ -90,6 +87,7 @@ def encode_month(candles: CandleSeries, origin: Origin) -> bytes:
         compression="lz4",
         use_dictionary=False,
         column_encoding={"timestamp": "DELTA_BINARY_PACKED"},
+        write_page_checksum=True,
     )
     # Checksums, because a flipped bit in a price would otherwise be just another price.
     return seal(sink.getvalue().to_pybytes())
@@ -144,8 +142,6 @@ def decode_footer(tail: bytes, month: str) -> Footer | None:
 def _open(content: bytes) -> pq.ParquetFile:
     is_sealed = check_seal(content)
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=not is_sealed)
-    if not is_sealed and _CHECKSUM_KEY.encode() in (file.schema_arrow.metadata or {}):
-        raise StoreError("its checksum is gone")
     found = {field.name: field.type for field in file.schema_arrow}
     if found != _TYPES:
         columns = ", ".join(f"{name} {kind}" for name, kind in found.items())

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,10 @@ def flip_a_price_bit(content):
     return bytes(middle)
 
 
+def flip_a_price_bit_and_lose_the_seal(content):
+    return flip_a_price_bit(content).replace(b"JSEALCRC", b"JSEALCRD")
+
+
 def other_columns(content):
     return rewrite(content, lambda table: table.rename_columns(["time", *table.column_names[1:]]))
 
@@ -88,12 +93,16 @@ def no_rows(content):
 
 
 def missing_times(content):
-    return rewrite(
-        content,
-        lambda t: t.set_column(
-            0, "timestamp", pa.array([None, *t["timestamp"].to_pylist()[1:]], pa.int64())
-        ),
-    )
+    return rewrite(content, lambda table: without_first(table, 0, pa.int64()))
+
+
+def missing_prices(content):
+    return rewrite(content, lambda table: without_first(table, 4, pa.float64()))
+
+
+def without_first(table, place, kind):
+    values = pa.array([None, *table.column(place).to_pylist()[1:]], kind)
+    return table.set_column(place, table.column_names[place], values)
 
 
 def negative_price(content):
@@ -112,26 +121,28 @@ def rewrite(content, change):
 
 
 DAMAGES = [
-    lambda content: b"",
-    lambda content: b"PAR1",
-    lambda content: random.Random(5).randbytes(4000),
-    half,
-    flip_a_price_bit,
-    other_columns,
-    fewer_columns,
-    integer_prices,
-    other_month,
-    one_row_of_another_month,
-    repeated_rows,
-    no_rows,
-    missing_times,
-    negative_price,
+    (lambda content: b"", "not a readable Parquet file"),
+    (lambda content: b"PAR1", "not a readable Parquet file"),
+    (lambda content: random.Random(5).randbytes(4000), "not a readable Parquet file"),
+    (half, "not a readable Parquet file"),
+    (flip_a_price_bit, "its checksum doesn't fit its content"),
+    (flip_a_price_bit_and_lose_the_seal, "not a readable Parquet file: .* checksum"),
+    (other_columns, "its columns are time int64, open double"),
+    (fewer_columns, "its columns are timestamp int64, open double"),
+    (integer_prices, "its columns are timestamp int64, open int64"),
+    (other_month, "it holds candles of another month"),
+    (one_row_of_another_month, "it holds candles of another month"),
+    (repeated_rows, "time is out of order"),
+    (no_rows, "it holds no candles"),
+    (missing_times, "1 values are missing"),
+    (missing_prices, "price or volume is not a number in 1 of 1560 candles"),
+    (negative_price, "price is not positive"),
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
 def test_a_damaged_month_is_set_aside_and_missing_again_while_the_rest_stays(
-    store, folder, problems, damage
+    store, folder, problems, damage, reason
 ):
     path = folder / "2024-02.parquet"
     damaged = damage(path.read_bytes())
@@ -143,6 +154,7 @@ def test_a_damaged_month_is_set_aside_and_missing_again_while_the_rest_stays(
     assert "BTC/USDT 1m of binance for 2024-02" in problem
     assert "_corrupt/2024-02.parquet.corrupt-1" in problem
     assert "fetch or import that month again" in problem
+    assert re.search(reason, problem)
     assert (folder / "_corrupt" / "2024-02.parquet.corrupt-1").read_bytes() == damaged
     assert not path.exists()
     end = FEBRUARY + 10 * MINUTE
@@ -151,13 +163,23 @@ def test_a_damaged_month_is_set_aside_and_missing_again_while_the_rest_stays(
     assert len(problems) == 1
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_missing_ranges_sees_the_damage_before_anyone_read(store, folder, problems, damage):
+@pytest.mark.parametrize(("damage", "reason"), DAMAGES)
+def test_missing_ranges_sees_the_damage_before_anyone_read(store, folder, problems, damage, reason):
     path = folder / "2024-02.parquet"
     path.write_bytes(damage(path.read_bytes()))
     end = FEBRUARY + 10 * MINUTE
     assert store.missing_ranges(KEY, JANUARY_31, end) == [(FEBRUARY, end)]
     assert len(problems) == 1
+    assert re.search(reason, problems[0])
+
+
+def test_a_sound_file_that_another_program_wrote_back_is_accepted(store, folder, problems):
+    before = sha256_of(store.read(KEY))
+    path = folder / "2024-02.parquet"
+    path.write_bytes(rewrite(path.read_bytes(), lambda table: table))
+    assert sha256_of(store.read(KEY)) == before
+    assert store.coverage(KEY).candles == 3000
+    assert problems == []
 
 
 def test_a_damaged_month_is_replaced_by_the_next_write(store, folder, problems):
