@@ -76,13 +76,13 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", required=True, help="a name that `jesse strategies` lists")
     _add_market(parser)
     _add_period(parser)
-    parser.add_argument("--initial-balance", type=_number, metavar="USD")
+    parser.add_argument("--initial-balance", type=float, metavar="USD")
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
     )
-    parser.add_argument("--fee-rate", type=_number, help="a fraction, such as 0.0005")
-    parser.add_argument("--slippage-bps", type=_number, help="basis points on market fills")
-    parser.add_argument("--max-leverage", type=_number, help="total notional over equity")
+    parser.add_argument("--fee-rate", type=float, help="a fraction, such as 0.0005")
+    parser.add_argument("--slippage-bps", type=float, help="basis points on market fills")
+    parser.add_argument("--max-leverage", type=float, help="total notional over equity")
     parser.add_argument(
         "--fill", choices=("close", "next_open"), default="close", help="where signals are filled"
     )
@@ -106,11 +106,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8899)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--speed", type=_number, default=1.0, help="market seconds per second")
-
-
-def _number(text: str) -> float:
-    return float(text)
+    parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
 
 
 if __name__ == "__main__":

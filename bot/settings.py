@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from data.exchange import ExchangeSettings
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from data.exchange import ExchangeSettings
 
 Exchange = Literal["binance", "bybit", "hyperliquid", "simulated"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -90,8 +92,11 @@ class Settings(BaseSettings):
             raise InvalidSettings("wrong settings: " + "; ".join(problems)) from None
 
     @property
-    def exchange_settings(self) -> ExchangeSettings:
+    def exchange_settings(self) -> "ExchangeSettings":
         """What the data package needs to reach the exchange."""
+        # Imported here: clients of exchanges cost half a second that cached work does not need.
+        from data.exchange import ExchangeSettings
+
         return ExchangeSettings(
             name=self.exchange,
             api_key=self.api_key,

@@ -84,9 +84,10 @@ def check_request(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def write_charts(results: BacktestResults, settings: Settings, folder: Path) -> None:
     """Write all charts as HTML and PNG and print where they are."""
-    from bot.charts.writer import write_all
+    from bot.charts.chromium import find_chromium
+    from bot.charts.writer import ChartFiles
 
-    charts = write_all(results, folder, chromium=settings.chromium_path)
+    charts = ChartFiles(find_chromium(settings.chromium_path)).write_all(results, folder)
     for path in charts.paths:
         print(f"chart: {path}")
     for notice in charts.notices:

@@ -56,7 +56,8 @@ def progress_bar(unit: str) -> Iterator[ProgressBar]:
         Remaining(),
     )
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True) as progress:
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int) -> None:

@@ -6,7 +6,14 @@ import traceback
 from pathlib import Path
 
 from bot.errors import BotError, InvalidInput, InvalidSettings
-from data.errors import DataError, InvalidImport, MissingCredentials, UnknownExchange, UnknownSymbol
+from data.errors import (
+    DataError,
+    InvalidImport,
+    MissingCredentials,
+    UnknownExchange,
+    UnknownSymbol,
+    UnsupportedRequest,
+)
 from engine.errors import EngineError, InvalidParams, InvalidRun, UnknownTimeframe
 
 _BAD_INPUT = (
@@ -19,6 +26,7 @@ _BAD_INPUT = (
     UnknownTimeframe,
     UnknownSymbol,
     UnknownExchange,
+    UnsupportedRequest,
 )
 
 

@@ -2,23 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bot.errors import InvalidInput
 from bot.services.backtests import find_base_timeframe
 from bot.settings import Settings
 from bot.times import now_ms, parse_period
 from data.cache import CandleStore, Coverage, SeriesKey
-from data.errors import DataError, NoCandles
-from data.exchange import normalize_symbol
-from data.historical import FetchProgress, FetchSummary, HistoricalDataProvider
+from data.errors import NoCandles
+from data.symbols import normalize_symbol
 from engine.strategy import Strategy
 from engine.timeframe import DAY_MS, get_timeframe_ms
+
+if TYPE_CHECKING:
+    from data.fetch import FetchProgress, FetchSummary
+    from data.historical import HistoricalDataProvider
 
 DEFAULT_FETCH_YEARS: Final = 4
 _FIRST_RUN_MS: Final = 365 * DAY_MS
 
-OnFetch = Callable[[FetchProgress], None]
+OnFetch = Callable[["FetchProgress"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Prepared:
     timeframe: str
     start: int | None
     end: int | None
-    fetched: FetchSummary | None
+    fetched: "FetchSummary | None"
 
 
 class MarketData:
@@ -46,8 +49,10 @@ class MarketData:
             exchange, normalize_symbol(symbol or self._settings.symbol, exchange), timeframe
         )
 
-    def provider(self) -> HistoricalDataProvider:
+    def provider(self) -> "HistoricalDataProvider":
         """Return a provider; the exchange is contacted only when candles are missing."""
+        from data.historical import HistoricalDataProvider
+
         return HistoricalDataProvider(
             self.store,
             self._settings.exchange_settings,
@@ -60,7 +65,7 @@ class MarketData:
         start: str | None,
         end: str | None,
         on_progress: OnFetch | None = None,
-    ) -> FetchSummary:
+    ) -> "FetchSummary":
         """Fetch an asked period, or top the cache up (4 years where there is none)."""
         async with self.provider() as provider:
             if start is None and end is None:
@@ -115,7 +120,7 @@ class MarketData:
         start: int | None,
         end: int | None,
         on_progress: OnFetch | None,
-    ) -> FetchSummary | None:
+    ) -> "FetchSummary | None":
         if coverage:
             step = get_timeframe_ms(key.timeframe)
             start = coverage.first if start is None else start
@@ -135,6 +140,3 @@ def _latest(key: SeriesKey, coverage: Coverage | None) -> int:
     if coverage is None:
         return now_ms()
     return coverage.last + get_timeframe_ms(key.timeframe)
-
-
-__all__ = ["DataError", "MarketData", "Prepared"]
