@@ -220,11 +220,13 @@ class Account:
 
     def liquidate(self, candle: Candle, time: int) -> None:
         """Close everything where the whole account is worth nothing."""
-        net = spent = 0.0
+        net = gross = spent = 0.0
         for position in self.positions:
             net += position.side * position.size
+            gross += position.size
             spent += position.side * position.size * position.entry_price
-        if net == 0:
+        # Longs and shorts of one size are hedged whatever rounding leaves of their sum.
+        if abs(net) <= 1e-9 * gross:
             return
         price = -(self.balance - spent) / net
         if not price > 0 or not (candle.low <= price if net > 0 else candle.high >= price):

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.backtest import BacktestData, BacktestRequest, mark_equity, run_backtest
+from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.candles import Candle, CandleSeries
-from engine.engine import Engine, EngineConfig
+from engine.engine import Engine, EngineConfig, LedgerEntry
 from engine.execution import BacktestExecutor, FixedCosts
 from engine.market import MultiTimeframeData
 from engine.orders import Event, ExitReason, Signal
@@ -116,57 +116,45 @@ def run_engine(case: Case) -> tuple[BacktestResults, Seen]:
 
 @dataclass
 class BlockRun:
-    """What an engine that was fed block by block did, to be compared bit by bit."""
+    """What an engine did that was fed block by block, to be compared bit by bit.
+
+    `equity` is what the book showed behind each block, by the number of candles so far; `snapshot`
+    is taken before the positions left open are closed at the end.
+    """
 
     events: list[Event]
-    equity: list[float]
+    equity: dict[int, float]
     snapshot: str
+    ledger: list[LedgerEntry]
+    calls: list[Sight]
 
 
-def run_blocks(case: Case, cuts: Iterable[int] = ()) -> BlockRun:
-    """Feed an engine with blocks of candles that end before each index in `cuts`."""
-    series = CandleSeries.from_candles(case.candles)
-    first = first_candle(case)
-    engine = build_engine(case)
-    engine.warm_up(series.part(0, first))
-    add_funding(engine, case)
-    engine.start()
-    events = []
-    begin = first
-    for end in [*sorted(cut for cut in set(cuts) if cut > first), len(series)]:
-        events += engine.advance(series.part(begin, end))
-        begin = end
-    snapshot = json.dumps(engine.snapshot())
-    events += engine.close_all(ExitReason.END)
-    equity = mark_equity(engine.ledger, first, series.close[first:]).tolist()
-    return BlockRun(events, equity, snapshot)
+def run_blocks(case: Case, cuts: Iterable[int] = (), *, restart: bool = False) -> BlockRun:
+    """Feed an engine with blocks of candles that end before each index in `cuts`.
 
-
-def run_with_restarts(case: Case, cuts: Iterable[int]) -> BlockRun:
-    """Feed an engine and replace it at each index in `cuts` by one restored from JSON.
-
-    The equity of the part since the last restart only is kept.
+    With `restart` each cut also replaces the engine by one restored from its snapshot as JSON.
     """
     series = CandleSeries.from_candles(case.candles)
     first = begin = first_candle(case)
-    engine = build_engine(case)
+    seen = Seen()
+    engine = build_engine(case, seen)
     engine.warm_up(series.part(0, first))
     add_funding(engine, case)
     engine.start()
-    events = []
-    for cut in sorted(cut for cut in set(cuts) if cut > first):
-        events += engine.advance(series.part(begin, cut))
-        text = json.dumps(engine.snapshot())
-        engine = build_engine(case)
-        engine.warm_up(series.part(0, cut))
-        engine.start()
-        engine.restore(json.loads(text))
-        begin = cut
-    events += engine.advance(series.part(begin, len(series)))
+    events, equity = [], {}
+    for end in [*sorted(cut for cut in set(cuts) if first < cut < len(series)), len(series)]:
+        events += engine.advance(series.part(begin, end))
+        equity[end] = engine.portfolio.equity
+        if restart:
+            snapshot = json.dumps(engine.snapshot())
+            engine = build_engine(case, seen)
+            engine.warm_up(series.part(0, end))
+            engine.start()
+            engine.restore(json.loads(snapshot))
+        begin = end
     snapshot = json.dumps(engine.snapshot())
     events += engine.close_all(ExitReason.END)
-    equity = mark_equity(engine.ledger, begin, series.close[begin:]).tolist()
-    return BlockRun(events, equity, snapshot)
+    return BlockRun(events, equity, snapshot, engine.ledger, seen.calls)
 
 
 def first_candle(case: Case) -> int:
@@ -175,11 +163,11 @@ def first_candle(case: Case) -> int:
     return sum(candle.timestamp < begin for candle in case.candles)
 
 
-def build_engine(case: Case) -> Engine:
-    """Return an engine that plays a case's script and has seen no candle."""
+def build_engine(case: Case, seen: Seen) -> Engine:
+    """Return an engine that plays a case's script and has had no candle."""
     config = EngineConfig(case.initial_balance, case.max_leverage, case.fill)
     executor = BacktestExecutor(FixedCosts(case.fee_rate, case.slippage_bps))
-    return Engine(scripted(case, Seen())(), config, executor, base="1m")
+    return Engine(scripted(case, seen)(), config, executor, base="1m")
 
 
 def add_funding(engine: Engine, case: Case) -> None:
