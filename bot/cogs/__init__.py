@@ -1,1 +1,18 @@
-"""Slash commands: parse, defer, one service call, render."""
+"""Slash commands, thin: parse, one service call, render. No SQL and no market logic here."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.client import JesseClient
+
+
+async def add_cogs(client: "JesseClient") -> None:
+    """Give a client all commands."""
+    from bot.cogs.help import HelpCog
+    from bot.cogs.jobs import JobsCog
+    from bot.cogs.research import ResearchCog
+    from bot.cogs.status import StatusCog
+    from bot.cogs.strategies import StrategiesCog
+
+    for cog in (HelpCog, StrategiesCog, ResearchCog, JobsCog, StatusCog):
+        await client.add_cog(cog(client))

@@ -7,8 +7,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, Self
 
 from bot.errors import InvalidInput, JobCancelled
@@ -42,9 +42,11 @@ class JobView:
     state: JobState
     created_at: float
     progress: JobProgress
+    request: Mapping[str, Any] = field(default_factory=dict)
     position: int = 0
     result: Any = None
     error: Exception | None = None
+    ended_at: float | None = None
 
 
 class JobLog(Protocol):
@@ -53,8 +55,11 @@ class JobLog(Protocol):
     async def job_created(self, view: JobView) -> None:
         """Remember a new job."""
 
+    async def job_started(self, view: JobView) -> None:
+        """Remember that a job's turn has come."""
+
     async def job_ended(self, view: JobView) -> None:
-        """Remember how a job ended."""
+        """Remember how a job ended; never called for one that the end of the process interrupts."""
 
 
 class Job:
@@ -98,24 +103,40 @@ class Job:
 
 
 class JobService:
-    """Runs jobs, at most `size` at a time, in the order they came."""
+    """Runs jobs in the order they came, at most so many of a kind at a time.
 
-    def __init__(self, size: int, job_log: JobLog) -> None:
+    `sizes` says how many; a kind that isn't named runs one at a time. At the end of the process
+    what still runs is interrupted, and stays unfinished in the log: the next process tells of it.
+    """
+
+    def __init__(self, sizes: Mapping[JobKind, int], job_log: JobLog) -> None:
         self._log = job_log
-        self._slots = asyncio.Semaphore(size)
+        self._slots = {kind: asyncio.Semaphore(sizes.get(kind, 1)) for kind in JobKind}
         self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._is_closing = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def submit(self, kind: JobKind, title: str, owner: JobOwner, work: Work) -> Job:
-        """Queue work and return its job at once."""
+    async def submit(
+        self,
+        kind: JobKind,
+        title: str,
+        owner: JobOwner,
+        work: Work,
+        *,
+        request: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Queue work and return its job at once; `request` is what the log keeps of it."""
+        if self._is_closing:
+            raise JobCancelled("I am being restarted: ask again in a minute")
         view = JobView(
             id=secrets.token_hex(4),
             kind=kind,
@@ -124,6 +145,7 @@ class JobService:
             state=JobState.QUEUED,
             created_at=time.time(),
             progress=JobProgress("waiting", 0, 0),
+            request=request or {},
         )
         job = Job(view)
         self._jobs[view.id] = job
@@ -163,34 +185,42 @@ class JobService:
 
     async def _run(self, job: Job, work: Work) -> None:
         try:
-            async with self._slots:
+            async with self._slots[job.view.kind]:
                 job.update(state=JobState.RUNNING, position=0)
                 self._renew_positions()
+                await self._remember(self._log.job_started, job.view)
                 result = await work(job.report)
             changes: dict[str, Any] = {"state": JobState.DONE, "result": result}
         except asyncio.CancelledError:
-            error = JobCancelled("the job was cancelled")
-            changes = {"state": JobState.CANCELLED, "error": error}
-        except Exception as error:  # noqa: BLE001 - a background task's border: told to its author
+            changes = self._stopped()
+        except Exception as error:
             changes = {"state": JobState.FAILED, "error": error}
-        ended = replace(job.view, **changes)
-        await self._remember(ended)
-        job.update(**changes)
+            log.warning("job %s failed", job.view.id, exc_info=error)
+        ended = replace(job.view, **changes, ended_at=time.time())
+        if ended.state is not JobState.INTERRUPTED:
+            await self._remember(self._log.job_ended, ended)
+        log.info("job ended", extra={"job": ended.id, "kind": ended.kind, "state": ended.state})
+        job.update(**changes, ended_at=ended.ended_at)
         self._renew_positions()
         self._forget_old()
 
-    async def _remember(self, view: JobView) -> None:
-        log.info("job ended", extra={"job": view.id, "kind": view.kind, "state": view.state})
+    def _stopped(self) -> dict[str, Any]:
+        state = JobState.INTERRUPTED if self._is_closing else JobState.CANCELLED
+        return {"state": state, "error": JobCancelled(f"the job was {state}")}
+
+    async def _remember(self, step: Callable[[JobView], Awaitable[None]], view: JobView) -> None:
         try:
-            await self._log.job_ended(view)
+            await step(view)
         except Exception:
-            log.exception("job %s ended, but that could not be stored", view.id)
+            log.exception("job %s is %s, but that could not be stored", view.id, view.state)
 
     def _renew_positions(self) -> None:
-        queued = [job for job in self._jobs.values() if job.view.state is JobState.QUEUED]
-        for position, job in enumerate(queued, start=1):
-            if job.view.position != position:
-                job.update(position=position)
+        for kind in JobKind:
+            views = (job for job in self._jobs.values() if job.view.kind is kind)
+            queued = [job for job in views if job.view.state is JobState.QUEUED]
+            for position, job in enumerate(queued, start=1):
+                if job.view.position != position:
+                    job.update(position=position)
 
     def _forget_old(self) -> None:
         ended = [key for key, job in self._jobs.items() if job.view.state.is_final]

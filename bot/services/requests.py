@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from data.series_key import Coverage, SeriesKey
 from engine.engine import FillMode
 from engine.results import BacktestResults
 
@@ -83,3 +84,22 @@ class RunReport:
     results: BacktestResults
     folder: Path
     figures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOutcome:
+    """What a backtest job ends with: `pictures` are PNG by figure name, `notices` for the user."""
+
+    report: RunReport
+    pictures: Mapping[str, bytes]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOutcome:
+    """What a fetch job ends with: how many candles came, and what the cache holds now."""
+
+    key: SeriesKey
+    fetched: int
+    coverage: Coverage | None
+    notices: tuple[str, ...] = ()

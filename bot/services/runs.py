@@ -3,8 +3,10 @@
 Written in the worker process; read by whoever shows a run again.
 """
 
+import gzip
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -70,7 +72,19 @@ class RunStore:
 
     def file(self, run_id: str, name: str) -> bytes:
         """Return a file of a run: trades.csv, equity.html, trades.html or results.json."""
+        if name.endswith(".html"):
+            return gzip.decompress(self._read(run_id, f"{name}.gz"))
         return self._read(run_id, name)
+
+    def prune(self, keep: int) -> int:
+        """Delete all but the newest runs; return how many went."""
+        if not self._runs_dir.is_dir():
+            return 0
+        folders = [path for path in self._runs_dir.iterdir() if _RUN_ID.match(path.name)]
+        folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for folder in folders[keep:]:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(folders[keep:])
 
     def _read(self, run_id: str, name: str) -> bytes:
         if not _RUN_ID.match(run_id):
@@ -84,12 +98,26 @@ class RunStore:
 
 
 def _write_files(results: BacktestResults, folder: Path) -> dict[str, str]:
-    from bot.charts.figures import all_figures, write_html
+    # Plotly takes long to import, and only workers draw.
+    from bot.charts.equity import equity_figure
+    from bot.charts.html import page
+    from bot.charts.monthly import monthly_returns_figure
+    from bot.charts.theme import PAGE
+    from bot.charts.trades import trades_figure
 
-    figures = {name: figure.to_json() for name, figure in all_figures(results).items()}
+    figures: dict[str, str] = {
+        "equity": equity_figure(results).to_json(),
+        "trades": trades_figure(results).to_json(),
+        "monthly": monthly_returns_figure(results).to_json(),
+    }
     for name, text in figures.items():
         _write(folder / f"{name}.figure.json", text)
-    write_html(results, folder)
+    pages = {"equity": equity_figure(results, PAGE), "trades": trades_figure(results, PAGE)}
+    for name, figure in pages.items():
+        html = page(figure, f"{results.strategy} {results.symbol} {name}")
+        # Each page carries Plotly itself, 5 MB; packed it is a third of that.
+        packed = gzip.compress(html.encode(), compresslevel=6, mtime=0)
+        (folder / f"{name}.html.gz").write_bytes(packed)
     _write(folder / "trades.csv", results.trades_csv())
     _write(folder / "results.json", json.dumps(results.to_json(), indent=2, allow_nan=False))
     return figures

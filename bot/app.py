@@ -1,0 +1,241 @@
+"""The composition root: makes every part, in order, and ends them in the reverse order.
+
+async with build_app(settings) as app:
+    await app.run()
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+import discord
+
+from bot.audit import Audit
+from bot.background import BackgroundTasks
+from bot.charts.chromium import find_chromium
+from bot.charts.renderer import PngRenderer
+from bot.client import ClientOptions, JesseClient, Services
+from bot.errors import InvalidSettings
+from bot.permissions import Gate
+from bot.services.job_log import StoredJobs, UnfinishedJob
+from bot.services.jobs import JobService
+from bot.services.market_data import MarketData
+from bot.services.requests import JobKind
+from bot.services.research import Pictures, Pool, ResearchService
+from bot.services.runs import RunStore
+from bot.services.status import LoopLag, StatusService
+from bot.services.strategies import StrategyLibrary
+from bot.services.workers import WorkerPool
+from bot.settings import Settings
+from data.cache import CandleStore
+from data.database import Database
+
+log = logging.getLogger(__name__)
+
+FETCHES_AT_ONCE: Final = 2
+SHUTDOWN_S: Final = 9.0
+_KEPT_RUNS: Final = 300
+_RETRY_S: Final = 5.0
+_LONGEST_RETRY_S: Final = 300.0
+_NETWORK: Final = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
+_SECRETS: Final = ("discord_token", "discord_webhook_url", "api_key", "api_secret")
+
+
+class App:
+    """Everything that runs; `client` speaks with Discord."""
+
+    def __init__(
+        self, settings: Settings, client: JesseClient, interrupted: list[UnfinishedJob]
+    ) -> None:
+        self.settings = settings
+        self.client = client
+        self.background = BackgroundTasks(client.alert)
+        self._interrupted = interrupted
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM, Ctrl-C or `stop`.
+
+        Raises:
+            InvalidSettings: Discord refuses the token.
+        """
+        with _signals(self.stop):
+            serving = asyncio.create_task(self._serve(), name="discord")
+            stopping = asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    serving.result()
+            finally:
+                log.info("stopping")
+                await self._close(serving, stopping)
+
+    def stop(self) -> None:
+        """Make `run` end."""
+        self._stopping.set()
+
+    async def _serve(self) -> None:
+        assert self.settings.discord_token is not None
+        token = self.settings.discord_token.get_secret_value()
+        try:
+            await _retried("login", lambda: self.client.login(token))
+        except discord.LoginFailure:
+            raise InvalidSettings(
+                "Discord refuses DISCORD_TOKEN: copy it anew from the application's page"
+                " (Bot, Reset Token)"
+            ) from None
+        work = self.client.job_messages.tell_interrupted(self._interrupted)
+        self.background.spawn("telling of interrupted jobs", work)
+        await _retried("the gateway", self.client.connect)
+
+    async def _close(self, *tasks: "asyncio.Task[Any]") -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_S / 2):
+                await self.background.drain(0)
+                await self.client.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def build_app(
+    settings: Settings,
+    *,
+    options: ClientOptions | None = None,
+    pictures: Pictures | None = None,
+    pool: Pool | None = None,
+) -> AsyncIterator[App]:
+    """Make the app; everything is closed when the block ends.
+
+    `pictures` and `pool` stand in for the browser and the worker processes.
+
+    Raises:
+        InvalidSettings: a setting that the bot needs is missing.
+        StoreError: the database can't be opened; says why.
+    """
+    gate = gate_of(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.open(settings.data_dir / "jesse.db"))
+        audit = Audit(database)
+        stored_jobs = StoredJobs(database, audit)
+        interrupted = await stored_jobs.take_interrupted()
+        if pictures is None:
+            browser = await asyncio.to_thread(find_chromium, settings.chromium_path)
+            pictures = await stack.enter_async_context(PngRenderer(browser))
+        if pool is None:
+            pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
+        sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
+        jobs = await stack.enter_async_context(JobService(sizes, stored_jobs))
+        market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=log.warning))
+        library = StrategyLibrary(settings.strategies_folder)
+        research = ResearchService(
+            settings, library=library, market=market, jobs=jobs, pool=pool, pictures=pictures
+        )
+        stack.push_async_callback(research.close)
+        lag = LoopLag()
+        services = Services(
+            library=library,
+            research=research,
+            jobs=jobs,
+            stored_jobs=stored_jobs,
+            runs=RunStore(settings.data_dir / "runs"),
+            status=StatusService(settings, market, lag),
+            audit=audit,
+            values=database,
+            max_jobs=settings.max_jobs,
+        )
+        client = JesseClient(services, gate, redact=redactor(settings), options=options)
+        app = App(settings, client, interrupted)
+        app.background.spawn("event loop lag", lag.measure())
+        app.background.spawn("old runs", _prune(services.runs))
+        stack.push_async_callback(app.background.drain, 0)
+        yield app
+
+
+def gate_of(settings: Settings) -> Gate:
+    """Return who is served where.
+
+    Raises:
+        InvalidSettings: names what isn't set.
+    """
+    missing = missing_settings(settings)
+    if missing:
+        raise InvalidSettings(f"{', '.join(missing)} must be set for the bot to run")
+    assert settings.discord_guild_id is not None
+    return Gate(
+        settings.discord_guild_id, settings.discord_channel_id, settings.discord_operator_role_id
+    )
+
+
+def missing_settings(settings: Settings) -> list[str]:
+    """Return the names of settings that the bot can't do without and that aren't set."""
+    needed = {
+        "DISCORD_TOKEN": settings.discord_token,
+        "DISCORD_GUILD_ID": settings.discord_guild_id,
+        "DISCORD_CHANNEL_ID": settings.discord_channel_id,
+    }
+    return [name for name, value in needed.items() if not value]
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Return the values that must appear nowhere."""
+    values = (getattr(settings, name) for name in _SECRETS)
+    return tuple(value.get_secret_value() for value in values if value is not None)
+
+
+def redactor(settings: Settings) -> Callable[[str], str]:
+    """Return a function that blots secrets out of text."""
+    secrets = [secret for secret in secrets_of(settings) if len(secret) >= 4]
+
+    def redact(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "[secret]")
+        return text
+
+    return redact
+
+
+async def _retried(what: str, work: Callable[[], Any]) -> None:
+    """Try again after network failures; what Discord refuses for good is raised."""
+    delay_s = _RETRY_S
+    while True:
+        try:
+            await work()
+            return
+        except _NETWORK as error:
+            log.warning("%s: %r, next try in %g s", what, error, delay_s)
+        except AttributeError as error:
+            # discord.py's connect() breaks on its own `sequence` if the very first try fails.
+            if error.name != "sequence":
+                raise
+            log.warning("%s: no first connection, next try in %g s", what, delay_s)
+        await asyncio.sleep(delay_s)
+        delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
+
+
+async def _prune(runs: RunStore) -> None:
+    count = await asyncio.to_thread(runs.prune, _KEPT_RUNS)
+    if count:
+        log.info("old runs deleted", extra={"runs": count})
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Any:
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Where there is no such thing (Windows, a thread), KeyboardInterrupt does it.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,80 @@
+"""`jesse run`: start the Discord bot, or say what is missing and how to get it."""
+
+import argparse
+import asyncio
+import sys
+from typing import Final
+
+from bot.console.common import settings_from
+from bot.logs import logging_to
+from bot.settings import Settings
+
+_STEPS: Final = {
+    "DISCORD_TOKEN": (
+        "DISCORD_TOKEN, the bot's token:\n"
+        "  1. open https://discord.com/developers/applications and press New Application\n"
+        "  2. under Bot, press Reset Token and copy it into .env as DISCORD_TOKEN=...\n"
+        "     (no privileged intent is needed)\n"
+        "  3. invite it with this link, the application's id (under General Information) in place"
+        " of ID:\n"
+        "     https://discord.com/oauth2/authorize?client_id=ID&scope=bot+applications.commands"
+        "&permissions={permissions}\n"
+        "     (View Channels, Send Messages, Send Messages in Threads, Embed Links, Attach Files,"
+        " Read Message History)"
+    ),
+    "DISCORD_GUILD_ID": (
+        "DISCORD_GUILD_ID, the server that it serves:\n"
+        "  switch on Developer Mode in Discord (Settings, Advanced), right-click the server,"
+        " Copy Server ID"
+    ),
+    "DISCORD_CHANNEL_ID": (
+        "DISCORD_CHANNEL_ID, the channel or channels (by comma) that it listens in:\n"
+        "  with Developer Mode on, right-click the channel, Copy Channel ID"
+    ),
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGTERM or Ctrl-C; 0 after an ordered end, 2 where a setting is missing."""
+    from bot.app import missing_settings, secrets_of
+
+    settings = settings_from(arguments)
+    missing = missing_settings(settings)
+    if missing:
+        print(explain_missing(missing), file=sys.stderr)
+        return 2
+    with logging_to(settings.data_dir / "logs", settings.log_level, secrets=secrets_of(settings)):
+        asyncio.run(_run(settings))
+    return 0
+
+
+def explain_missing(missing: list[str]) -> str:
+    """Return what isn't set and how to get each."""
+    steps = [_STEPS[name].replace("{permissions}", str(_invite_permissions())) for name in missing]
+    verb = "is" if len(missing) == 1 else "are"
+    head = f"error: {', '.join(missing)} {verb} not set (environment or .env)"
+    tail = (
+        "Optional: DISCORD_OPERATOR_ROLE_ID, the role that may run backtests; without it only"
+        " members with Manage Server may.\nTo look around without an account: jesse demo"
+    )
+    return "\n\n".join([head, *steps, tail])
+
+
+def _invite_permissions() -> int:
+    from discord import Permissions
+
+    return Permissions(
+        view_channel=True,
+        send_messages=True,
+        send_messages_in_threads=True,
+        embed_links=True,
+        attach_files=True,
+        read_message_history=True,
+    ).value
+
+
+async def _run(settings: Settings) -> None:
+    from bot.app import build_app
+
+    async with build_app(settings) as app:
+        await app.run()

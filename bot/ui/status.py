@@ -1,0 +1,67 @@
+"""The status page. Pure."""
+
+from typing import Final
+
+import discord
+
+from bot.services.status import SeriesState, StatusReport
+from bot.ui.formats import moment, plural, seconds, size
+from bot.ui.limits import Card, Markup, clip, escape
+from bot.ui.theme import GAIN, WARNING
+
+_LAGGING_S: Final = 0.5
+_LOW_DISK_BYTES: Final = 1_000_000_000
+_LISTED_SERIES: Final = 6
+
+
+def status_embed(
+    report: StatusReport, *, latency_s: float, active_jobs: int, max_jobs: int
+) -> discord.Embed:
+    """Return how the program is doing; the colour warns where something needs a look."""
+    problems = _problems(report)
+    card = Card("Needs a look" if problems else "All well", colour=WARNING if problems else GAIN)
+    card.list([Markup(f"⚠️ {problem}") for problem in problems])
+    card.field("Up for", Markup(seconds(report.uptime_s)))
+    card.field("Gateway latency", Markup(_milliseconds(latency_s)))
+    lag, worst = _milliseconds(report.loop_lag_s), _milliseconds(report.worst_lag_s)
+    card.field("Event loop lag", Markup(f"{lag} (worst {worst})"))
+    card.field("Exchange", _exchange(report))
+    backtests = plural(max_jobs, "backtest")
+    card.field("Jobs", Markup(f"{active_jobs:,} active, {backtests} at a time"))
+    workers = f"\n{plural(report.workers, 'worker process', 'worker processes')}:"
+    workers += f" {size(report.workers_bytes)}"
+    extra = workers if report.workers else ""
+    card.field("Memory", Markup(f"{size(report.memory_bytes)}{extra}"))
+    card.field("Disk", Markup(f"{size(report.disk_free_bytes)} free"))
+    lines = [_series(state) for state in report.series[:_LISTED_SERIES]]
+    card.field_list("Last candles", lines or [Markup("none cached yet")], more="series")
+    versions = " · ".join(f"{name} {number}" for name, number in report.versions.items())
+    return card.footer(versions).build()
+
+
+def _problems(report: StatusReport) -> list[str]:
+    problems = []
+    if report.exchange.problem is not None:
+        text = escape(clip(report.exchange.problem, 500))
+        problems.append(f"{escape(report.exchange.name)}: {text}")
+    if report.worst_lag_s > _LAGGING_S:
+        problems.append(f"the event loop was held up for {seconds(report.worst_lag_s)}")
+    if report.disk_free_bytes < _LOW_DISK_BYTES:
+        problems.append(f"only {size(report.disk_free_bytes)} of disk are free")
+    return problems
+
+
+def _exchange(report: StatusReport) -> Markup:
+    state = report.exchange
+    if state.answered_s is None:
+        return Markup(f"{escape(state.name)}: no connection")
+    return Markup(f"{escape(state.name)} answers in {_milliseconds(state.answered_s)}")
+
+
+def _series(state: SeriesState) -> Markup:
+    key = state.key
+    return Markup(f"{escape(key.symbol)} {key.timeframe}: {moment(state.last_close, 'R')}")
+
+
+def _milliseconds(value_s: float) -> str:
+    return f"{1000 * value_s:,.0f} ms" if value_s < float("inf") else "not connected"
