@@ -46,8 +46,12 @@ def import_files(arguments: argparse.Namespace) -> int:
         f"{key.exchange} {key.symbol} {key.timeframe}: {summary.candles:,} candles read from "
         f"{summary.files} files, {summary.added:,} of them new"
     )
+    if summary.duplicates or summary.reordered:
+        print(f"{summary.duplicates:,} exact duplicates dropped, {summary.reordered:,} files sorted")
     print(describe(store.coverage(key)))
-    return 0
+    for rejected in summary.rejected:
+        print(f"error: {rejected.reason}", file=sys.stderr)
+    return 1 if summary.rejected else 0
 
 
 def describe(coverage: Coverage | None) -> str:

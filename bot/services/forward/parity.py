@@ -1,0 +1,171 @@
+"""Parity: a forward test's trades beside those of a backtest over the same period. Pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from data.storage.records import ForwardEvent, StoredTrade
+from engine.orders import ExitReason, Side, Trade
+from engine.timeframe import MINUTE_MS
+
+# Prices that differ by less are the same price: a billionth, in basis points.
+_SAME_PRICE_BPS: Final = 1e-5
+_PAUSE_KINDS: Final = ("paused", "resumed")
+
+
+class Cause(StrEnum):
+    """Why a trade differs from the backtest's; `none` when it doesn't."""
+
+    NONE = "none"
+    RECOVERED = "filled while the test was away"
+    MANUAL_CLOSE = "closed by hand"
+    TICK_OVERSHOOT = "the tick beyond the stop"
+    TICK_ORDER = "ticks showed which level came first"
+    LATE_CLOSE = "the tape moved before the closing candle arrived"
+    PAUSED = "entries were paused"
+    OUTAGE = "an outage, or a late or revised candle"
+    FOLLOWS = "follows from an earlier difference"
+    OPEN = "still open in the forward test"
+
+
+@dataclass(frozen=True, slots=True)
+class TradePair:
+    """A trade on both sides, or on one; price differences in basis points, live against backtest."""
+
+    live: Trade | None
+    backtest: Trade | None
+    cause: Cause
+    entry_bps: float | None = None
+    exit_bps: float | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether both sides have it, in the same minutes and for the same reason."""
+        return (
+            self.live is not None
+            and self.backtest is not None
+            and _minute(self.live.exit_time) == _minute(self.backtest.exit_time)
+            and self.live.exit_reason == self.backtest.exit_reason
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """All trades of both sides in order of entry; times in ms UTC."""
+
+    start: int
+    end: int
+    pairs: tuple[TradePair, ...]
+
+    @property
+    def matched(self) -> int:
+        """How many trades are the same on both sides."""
+        return sum(pair.matches for pair in self.pairs)
+
+    @property
+    def largest_bps(self) -> float:
+        """The largest price difference among matched trades, in basis points."""
+        found = [
+            abs(value)
+            for pair in self.pairs
+            if pair.matches
+            for value in (pair.entry_bps, pair.exit_bps)
+            if value is not None
+        ]
+        return max(found, default=0.0)
+
+
+def compare(
+    live: Sequence[StoredTrade],
+    backtest: Sequence[Trade],
+    *,
+    open_entries: Sequence[int],
+    events: Sequence[ForwardEvent],
+    start: int,
+    end: int,
+) -> ParityReport:
+    """Pair the trades of a forward test with a backtest's and name the cause of each difference.
+
+    `open_entries` are entry times (ms) of positions that the forward test still holds.
+    """
+    waiting = {(trade.entry_time, trade.side, trade.id): trade for trade in backtest}
+    pairs: list[TradePair] = []
+    for stored in live:
+        trade = stored.trade
+        other = _take_partner(waiting, trade)
+        pairs.append(_pair(stored, other) if other else _alone(trade, None, pairs, events))
+    for trade in waiting.values():
+        if trade.entry_time in open_entries:
+            pairs.append(TradePair(None, trade, Cause.OPEN))
+        else:
+            pairs.append(_alone(None, trade, pairs, events))
+    pairs.sort(key=_entry_time)
+    return ParityReport(start, end, tuple(pairs))
+
+
+def _take_partner(waiting: dict[tuple[int, Side, int], Trade], trade: Trade) -> Trade | None:
+    minute = _minute(trade.entry_time)
+    for key, other in waiting.items():
+        if other.side is trade.side and _minute(other.entry_time) == minute:
+            return waiting.pop(key)
+    return None
+
+
+def _pair(stored: StoredTrade, other: Trade) -> TradePair:
+    trade = stored.trade
+    entry_bps = _bps(trade.entry_price, other.entry_price)
+    exit_bps = _bps(trade.exit_price, other.exit_price)
+    return TradePair(trade, other, _cause(stored, other, entry_bps, exit_bps), entry_bps, exit_bps)
+
+
+def _cause(stored: StoredTrade, other: Trade, entry_bps: float, exit_bps: float) -> Cause:
+    trade = stored.trade
+    same_exit = _minute(trade.exit_time) == _minute(other.exit_time)
+    same_reason = trade.exit_reason == other.exit_reason
+    if abs(entry_bps) <= _SAME_PRICE_BPS >= abs(exit_bps) and same_exit and same_reason:
+        return Cause.NONE
+    if trade.exit_reason is ExitReason.MANUAL:
+        return Cause.MANUAL_CLOSE
+    if stored.recovered:
+        return Cause.RECOVERED
+    if same_exit and same_reason and trade.exit_reason is ExitReason.STOP_LOSS:
+        return Cause.TICK_OVERSHOOT if abs(exit_bps) > _SAME_PRICE_BPS else Cause.LATE_CLOSE
+    if same_exit and not same_reason and other.ambiguous:
+        return Cause.TICK_ORDER
+    return Cause.LATE_CLOSE if same_exit and same_reason else Cause.OUTAGE
+
+
+def _alone(
+    live: Trade | None,
+    backtest: Trade | None,
+    pairs: Sequence[TradePair],
+    events: Sequence[ForwardEvent],
+) -> TradePair:
+    trade = live or backtest
+    if trade and backtest and _was_paused(events, trade.entry_time):
+        return TradePair(live, backtest, Cause.PAUSED)
+    earlier = any(
+        pair.cause is not Cause.NONE and trade and _entry_time(pair) <= trade.entry_time
+        for pair in pairs
+    )
+    return TradePair(live, backtest, Cause.FOLLOWS if earlier else Cause.OUTAGE)
+
+
+def _was_paused(events: Sequence[ForwardEvent], time: int) -> bool:
+    before = [event for event in events if event.kind in _PAUSE_KINDS and event.time <= time]
+    return bool(before) and before[-1].kind == "paused"
+
+
+def _entry_time(pair: TradePair) -> int:
+    trade = pair.live or pair.backtest
+    return trade.entry_time if trade else 0
+
+
+def _minute(time: int) -> int:
+    """Return the close of the minute that a moment belongs to: ticks fall inside of it."""
+    return -(-time // MINUTE_MS)
+
+
+def _bps(price: float, reference: float) -> float:
+    return 1e4 * (price / reference - 1)
