@@ -247,8 +247,11 @@ class Database(_AllOperations):
             return await self._open_transaction._write(work, is_quiet=is_quiet)
         async with self._turn:
             with explained(self.path):
-                return await self._get_writer().run(
-                    lambda connection: run_in_transaction(connection, work, is_quiet)
+                # To its end also when cancelled: what comes next must not find it half way.
+                return await finish(
+                    self._get_writer().run(
+                        lambda connection: run_in_transaction(connection, work, is_quiet)
+                    )
                 )
 
     def _is_owner(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from data.errors import DatabaseCorrupted, DatabaseMisused, StoreError
 from data.storage.failures import is_damage
 from data.storage.migrations import apply_migrations, check_origin, load_migrations
-from data.storage.worker import connect
+from data.storage.worker import begin, connect, roll_back
 
 _OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 _SIDE_SUFFIXES: Final = ("-wal", "-shm")
@@ -98,6 +98,8 @@ def _migrate(path: Path, busy_timeout_ms: int) -> None:
         check_origin(connection, len(migrations))
         connection.execute("PRAGMA journal_mode = WAL")  # a restored backup comes without
         apply_migrations(connection, migrations)
+        begin(connection)  # a file that can't be written is found out now, not at the first trade
+        roll_back(connection)
 
 
 def _require_sound(path: Path, now: int, busy_timeout_ms: int) -> None:
