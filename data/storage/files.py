@@ -13,7 +13,7 @@ from typing import Final
 
 from data.errors import DatabaseCorrupted, DatabaseMisused, StoreError
 from data.storage.failures import is_damage
-from data.storage.migrations import apply_migrations, check_origin, load_migrations
+from data.storage.migrations import apply_migrations, check_origin, load_migrations, schema_version
 from data.storage.worker import begin, connect, roll_back
 
 _OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
@@ -98,7 +98,15 @@ def _migrate(path: Path, busy_timeout_ms: int) -> None:
         check_origin(connection, len(migrations))
         connection.execute("PRAGMA journal_mode = WAL")  # a restored backup comes without
         apply_migrations(connection, migrations)
-        begin(connection)  # a file that can't be written is found out now, not at the first trade
+        _require_writable(connection)
+
+
+def _require_writable(connection: sqlite3.Connection) -> None:
+    # Found out now, not at the first trade. Only a change makes SQLite look.
+    begin(connection)
+    try:
+        connection.execute(f"PRAGMA user_version = {schema_version(connection)}")
+    finally:
         roll_back(connection)
 
 

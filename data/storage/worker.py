@@ -51,6 +51,7 @@ def connect(path: Path, *, mode: Mode, timeout_ms: int) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+        connection.execute("PRAGMA schema_version")  # opens the file, which `connect` puts off
     except BaseException:
         connection.close()
         raise
