@@ -119,11 +119,11 @@ async def build_app(
         InvalidSettings: a setting that the bot needs is missing.
         StoreError: the database can't be opened; says why.
     """
-    gate = gate_of(settings)
+    gate, redact = gate_of(settings), redactor(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(settings.data_dir / "jesse.db"))
         audit = Audit(database)
-        stored_jobs = StoredJobs(database, audit)
+        stored_jobs = StoredJobs(database, audit, redact=redact)
         interrupted = await stored_jobs.take_interrupted()
         if pictures is None:
             browser = await asyncio.to_thread(find_chromium, settings.chromium_path)
@@ -150,7 +150,7 @@ async def build_app(
             values=database,
             max_jobs=settings.max_jobs,
         )
-        client = JesseClient(services, gate, redact=redactor(settings), options=options)
+        client = JesseClient(services, gate, redact=redact, options=options)
         app = App(settings, client, interrupted)
         app.background.spawn("event loop lag", lag.measure())
         app.background.spawn("old runs", _prune(services.runs))

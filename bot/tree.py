@@ -14,7 +14,7 @@ import discord
 from discord import app_commands
 
 from bot.audit import Audit
-from bot.permissions import Access, AnyCommand, Gate, access_of, caller_of
+from bot.permissions import Access, Gate, access_of, caller_of
 from bot.ui.failures import cause, explain, unexpected
 from bot.ui.replies import answer_privately
 

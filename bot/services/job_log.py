@@ -1,6 +1,6 @@
 """Jobs in the database, and every beginning and end of one in the audit log. No SQL here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,9 +29,12 @@ class UnfinishedJob:
 class StoredJobs:
     """Writes jobs to the database and to the audit log."""
 
-    def __init__(self, database: Database, audit: Audit) -> None:
+    def __init__(
+        self, database: Database, audit: Audit, *, redact: Callable[[str], str] = str
+    ) -> None:
         self._database = database
         self._audit = audit
+        self._redact = redact
 
     async def job_created(self, view: JobView) -> None:
         """Keep a new job."""
@@ -52,7 +55,7 @@ class StoredJobs:
     async def job_ended(self, view: JobView) -> None:
         """Note how a job ended."""
         await self._record(view, view.state)
-        error = None if view.error is None else str(view.error)
+        error = None if view.error is None else self._redact(str(view.error))
         await self._database.finish_job(view.id, StoredState(view.state), error=error)
 
     async def job_shown(self, job_id: str, message_id: int) -> None:

@@ -80,7 +80,7 @@ class Heatmap(Pressable, DynamicItem[Button[Any]], template=_RUN + "monthly"):
         services = services_of(interaction)
         drawing = services.research.picture(services.runs, self.key, "monthly")
         picture = await settle(interaction, drawing, ephemeral=True)
-        parcel = pack({f"monthly-{self.key}.png": picture}, interaction.filesize_limit)
+        parcel = pack({f"monthly-{self.key}.png": picture}, file_limit(interaction))
         content = "\n".join(parcel.notices) or None
         await respond(interaction, content=content, files=parcel.attachments(), ephemeral=True)
 
@@ -106,6 +106,11 @@ class RunAgain(Pressable, DynamicItem[Button[Any]], template=_RUN + "again"):
 
 
 BUTTONS: Final = (CancelJob, TradesCsv, Charts, Heatmap, RunAgain)
+
+
+def file_limit(interaction: Interaction) -> int:
+    """Return how many bytes a file may have here; servers with boosts allow more."""
+    return interaction.filesize_limit
 
 
 def job_buttons(view: JobView) -> discord.ui.View:
@@ -135,7 +140,7 @@ def cancel_buttons(views: list[JobView]) -> discord.ui.View | None:
 async def _send_files(
     interaction: Interaction, run_id: str, names: dict[str, str], *, word: Markup | None = None
 ) -> None:
-    services, limit = services_of(interaction), interaction.filesize_limit
+    services, limit = services_of(interaction), file_limit(interaction)
 
     def load() -> Any:
         files = {shown: services.runs.file(run_id, name) for name, shown in names.items()}
