@@ -121,7 +121,8 @@ class Transaction(_AllOperations):
 class Database(_AllOperations):
     """Jesse's tables in one SQLite file.
 
-    Each operation is a transaction of its own, or part of the one that the same task has open.
+    Each operation is a transaction of its own, or part of the one that the same task has open; in
+    tasks that a block starts (`gather`, `wait_for`), use the operations of the transaction itself.
     Transactions of other tasks wait for each other; reading waits for nobody and sees what was
     committed last. `clock` tells ms UTC; `busy_timeout_ms` is how long to wait for other programs.
     """

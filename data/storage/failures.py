@@ -1,6 +1,7 @@
 """SQLite's and the system's errors in Jesse's words. Knows no table."""
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ _PRIMARY_CODE: Final = 0xFF  # extended codes keep the general one in their lowe
 _UNIQUE_CODES: Final = frozenset(
     {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 )
+_LITTLE_SPACE_BYTES: Final = 64 * 1024
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_PERMISSION: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -74,6 +76,8 @@ def _explain_sqlite(error: sqlite3.Error, path: Path) -> StoreError | None:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return _not_writable(path, str(error))
         case sqlite3.SQLITE_IOERR:
+            if _has_no_space(path):  # not every file of SQLite says so by itself
+                return _full(path)
             return StoreError(f"the disk failed at {path} ({error.sqlite_errorname}): check it")
     return None
 
@@ -84,6 +88,13 @@ def _explain_system(error: OSError, path: Path) -> StoreError:
     if error.errno in _NO_PERMISSION:
         return _not_writable(path, error.strerror)
     return StoreError(f"{path} can't be used: {error}")
+
+
+def _has_no_space(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _LITTLE_SPACE_BYTES
+    except OSError:
+        return False
 
 
 def _full(path: Path) -> DatabaseFull:

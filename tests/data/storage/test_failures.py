@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +81,17 @@ def test_broken_rules_of_the_schema_are_told_apart(name, expected):
 def test_errors_of_the_system_become_errors_of_the_store(number, expected):
     with pytest.raises(StoreError) as caught, explained(PATH):
         raise OSError(number, "what the system says")
+
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize(("free_bytes", "expected"), [(0, DatabaseFull), (10**9, StoreError)])
+def test_a_disk_that_fails_for_lack_of_space_is_called_full(monkeypatch, free_bytes, expected):
+    usage = SimpleNamespace(free=free_bytes)
+    monkeypatch.setattr("data.storage.failures.shutil.disk_usage", lambda folder: usage)
+
+    with pytest.raises(StoreError) as caught, explained(PATH):
+        raise sqlite_error("SQLITE_IOERR_SHMSIZE")
 
     assert type(caught.value) is expected
 

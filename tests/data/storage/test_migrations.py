@@ -113,6 +113,17 @@ def test_a_migration_may_replace_a_table_but_not_break_references(connection):
     assert connection.execute("SELECT a_id FROM b").fetchone()[0] == 1
 
 
+@pytest.mark.parametrize("names", [[], ["0002_b.sql"], ["0001_a.sql", "0003_c.sql"]])
+def test_migrations_are_numbered_without_a_gap(tmp_path, monkeypatch, names):
+    (tmp_path / "migrations").mkdir()
+    for name in names:
+        (tmp_path / "migrations" / name).write_text("CREATE TABLE a (x);")
+    monkeypatch.setattr("data.storage.migrations.resources.files", lambda package: tmp_path)
+
+    with pytest.raises(StoreError, match="missing or numbered wrongly"):
+        load_migrations()
+
+
 async def test_a_database_of_a_newer_program_is_refused_and_left_alone(path):
     async with Database.open(path):
         pass

@@ -1,5 +1,6 @@
 """Opening: a new file, an old one, one in use, one that can't be written."""
 
+import errno
 import os
 import shutil
 import signal
@@ -242,6 +243,29 @@ async def test_a_file_that_can_not_be_written_is_found_at_start(
     path.chmod(0o644)
     async with Database.open(path) as database:
         assert await database.get_setting("a") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs flock")
+async def test_a_disk_that_knows_no_locks_is_a_clear_error(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        with pytest.raises(StoreError, match=r"can't be used: .*No locks available"):
+            async with Database.open(path):
+                pass
+
+    async with Database.open(path) as database:
+        await database.set_setting("a", 1)
+
+
+async def test_an_old_sqlite_is_refused(path, monkeypatch):
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 36, 0))
+
+    with pytest.raises(StoreError, match=r"too old: 3.37 or newer is needed"):
+        async with Database.open(path):
+            pass
 
 
 async def test_another_program_that_holds_the_database_is_named_at_start(path):
