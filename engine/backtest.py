@@ -88,7 +88,7 @@ def run_backtest(
     engine = _build_engine(request, strategy(params), candles)
     engine.load(candles)
     engine.warm_up_to(first)
-    start = int(candles.timestamp[first])
+    start = int(candles.timestamp[first]) if request.start is None else request.start
     engine.add_funding((time, rate) for time, rate in data.funding if time > start)
     engine.start()
     events = _advance(engine, first, stop, progress)

@@ -32,7 +32,7 @@ from engine.orders import (
 )
 from engine.portfolio import Portfolio, PortfolioView
 from engine.snapshot import put_back, take_snapshot
-from engine.strategy import Strategy
+from engine.strategy import RestingStrategy, Strategy
 
 FillMode = Literal["close", "next_open"]
 FILL_MODES: Final[tuple[FillMode, ...]] = ("close", "next_open")
@@ -90,6 +90,7 @@ class Engine:
         self._funding_index = NEVER
         self._index = 0
         self._watch_from = 0
+        self._saved_state: dict[str, Any] = {}
 
     def load(self, series: CandleSeries) -> None:
         """Put base candles in; market time does not pass by that."""
@@ -189,6 +190,26 @@ class Engine:
             self.desk.close(open_position, self.portfolio.last_price, time, reason)
         return self._events
 
+    def rest(self) -> list[Event]:
+        """Put a strategy that raised to rest; return what happened in the step that it broke off.
+
+        Its positions stay open and watched, its state stays as it was last saved.
+        """
+        self.strategy = RestingStrategy(self._saved_state)
+        return self._events
+
+    def save_strategy_state(self) -> dict[str, Any]:
+        """Return the strategy's own state, and keep it for the case that the strategy fails.
+
+        Raises:
+            StrategyFailed: the strategy's own code raised.
+        """
+        try:
+            self._saved_state = self.strategy.get_state()
+        except Exception as error:
+            raise _failure(error, self.strategy) from error
+        return self._saved_state
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that the future depends on but the candles, as values for JSON."""
         return take_snapshot(self)
@@ -286,7 +307,7 @@ class Engine:
 
     def _liquidation_price(self) -> float | None:
         book = self.portfolio
-        if book.net_size == 0:
+        if book.is_hedged:
             return None
         price = (book.net_cost - book.balance) / book.net_size
         return price if price > 0 else None

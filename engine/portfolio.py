@@ -1,8 +1,11 @@
 """The book of one run: balance and open positions. It records; pricing and rules live elsewhere."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from engine.orders import ExitReason, Position, Trade
+
+_ROUNDING: Final = 1e-12
 
 
 class Portfolio:
@@ -17,6 +20,7 @@ class Portfolio:
         self.last_price = 0.0
         self.net_size = 0.0
         self.net_cost = 0.0
+        self._gross_size = 0.0
         self.open_positions: dict[int, Position] = {}
 
     @property
@@ -98,13 +102,18 @@ class Portfolio:
         self.open_positions = {position.id: position for position in positions}
         self._sum_up()
 
+    @property
+    def is_hedged(self) -> bool:
+        """Whether long and short cancel out, but for what rounding leaves of them."""
+        return abs(self.net_size) <= _ROUNDING * self._gross_size
+
     def _sum_up(self) -> None:
-        self.net_size = 0.0
-        self.net_cost = 0.0
+        self.net_size = self.net_cost = self._gross_size = 0.0
         for position in self.open_positions.values():
             signed = position.side.sign * position.size
             self.net_size += signed
             self.net_cost += signed * position.entry_price
+            self._gross_size += position.size
 
 
 class PortfolioView:

@@ -25,7 +25,7 @@ def take_snapshot(engine: "Engine") -> dict[str, Any]:
         "entries_paused": engine.desk.entries_paused,
         "pending": [asdict(signal) for signal in engine.pending],
         "funding": [list(item) for item in engine.funding],
-        "strategy_state": engine.strategy.get_state(),
+        "strategy_state": engine.save_strategy_state(),
     }
 
 

@@ -84,6 +84,22 @@ class Strategy:
         """Take back what `get_state` returned."""
 
 
+class RestingStrategy(Strategy):
+    """Stands in for a strategy that failed: it decides nothing and keeps the other's state."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        super().__init__()
+        self._state = state
+
+    def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
+        """Decide nothing."""
+        return []
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state that the failed strategy saved last."""
+        return self._state
+
+
 def _problem(strategy: type[Strategy], item: Any) -> str:
     name = ".".join(str(part) for part in item["loc"])
     known = list(strategy.Params.model_fields)

@@ -22,6 +22,9 @@ from engine.portfolio import Portfolio
 # An order for exactly all of the allowed leverage passes, whatever its last bit says.
 _ROUNDING: Final = 1e-9
 
+# What rounding may leave of an account that is gone: a millionth of a dollar trades nothing.
+_DUST_USD: Final = 1e-6
+
 
 @dataclass(slots=True)
 class Totals:
@@ -138,7 +141,7 @@ class TradingDesk:
             return "entries are paused"
         if not (math.isfinite(signal.size_percent) and signal.size_percent > 0):
             return "size is not positive"
-        if equity <= 0:
+        if equity <= _DUST_USD:
             return "equity is not positive"
         wrong = _wrong_level(signal, side, price)
         if wrong:

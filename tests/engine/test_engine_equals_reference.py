@@ -125,7 +125,6 @@ def test_an_exact_fit_of_the_leverage_passes_on_both_sides():
     assert [trade.id for trade in run_engine(case)[0].trades] == [1, 2]
 
 
-@pytest.mark.xfail(reason="funding between the start and the first candle after it is left out")
 def test_funding_in_the_hole_after_the_start_is_paid():
     case = case_at(
         [(0, 100), (18, 100)],
@@ -138,7 +137,6 @@ def test_funding_in_the_hole_after_the_start_is_paid():
     assert differences(case) == []
 
 
-@pytest.mark.xfail(reason="what rounding leaves of a hedged size is taken for a net position")
 def test_hedged_positions_are_not_liquidated():
     # 6000 USD long, then 1500 % of the 400 that are left short: the sizes cancel out.
     orders = [Order("long", 600), Order("short", 1500)]
@@ -149,7 +147,6 @@ def test_hedged_positions_are_not_liquidated():
     assert differences(case) == []
 
 
-@pytest.mark.xfail(reason="what rounding leaves of an account is taken for equity")
 def test_an_account_liquidated_without_costs_opens_nothing():
     case = case_at([(0, 7), (1, 0.25), (2, 1)], [Order("long", 150)], [Order("long", 100)])
     falling = Candle(MONDAY_MS + MINUTE_MS, 7, 7, 0.25, 0.25, 1.0)

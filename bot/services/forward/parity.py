@@ -1,4 +1,4 @@
-"""Parity: a forward test's trades beside those of a backtest over the same period. Pure functions."""
+"""Parity: a forward test's trades beside a backtest's over the same period. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TradePair:
-    """A trade on both sides, or on one; price differences in basis points, live against backtest."""
+    """A trade on both sides, or on one; price differences in basis points, live over backtest."""
 
     live: Trade | None
     backtest: Trade | None

@@ -57,6 +57,9 @@ class ForwardSession:
         params = strategy.make_params(test.params)
         self.engine = Engine(strategy(params), rules, self.executor)
         self.step = 0
+        # What happened since the last record: it is not lost when the strategy raises in between.
+        self._events: list[Event] = []
+        self._marks: list[EquityMark] = []
 
     @property
     def last_open_time(self) -> int | None:
@@ -84,13 +87,11 @@ class ForwardSession:
         """Let closed candles pass; `recovered` when they were missed while away."""
         if recovered:
             self.executor.forget_ticks()
-        marks: list[EquityMark] = []
-        events: list[Event] = []
         for index in range(len(block)):
-            events += self.engine.advance(block.part(index, index + 1))
+            self._events += self.engine.advance(block.part(index, index + 1))
             time = int(block.timestamp[index]) + block.step_ms
-            marks.append(EquityMark(time, self.engine.portfolio.equity))
-        return self._record(events, marks=tuple(marks), recovered=recovered)
+            self._marks.append(EquityMark(time, self.engine.portfolio.equity))
+        return self._record(recovered=recovered)
 
     def on_tick(self, price: float, time: int) -> StepRecord | None:
         """Check stops and targets on a trade of the exchange; None where nothing happened."""
@@ -98,33 +99,38 @@ class ForwardSession:
         if not self.engine.portfolio.has_position:
             self.engine.portfolio.last_price = price
             return None
-        events = self.engine.on_tick(price, time)
-        return self._record(events) if events else None
+        self._events += self.engine.on_tick(price, time)
+        return self._record() if self._events else None
 
-    def set_paused(self, paused: bool) -> StepRecord:
+    def rest(self) -> StepRecord:
+        """Put a strategy that raised to rest; what its last step did before is kept.
+
+        Stops and targets stay watched; only a session made anew calls the strategy again.
+        """
+        self._events += self.engine.rest()
+        return self._record()
+
+    def set_paused(self, paused: bool, time: int) -> StepRecord:
         """Refuse or allow new positions from now on."""
         self.engine.desk.entries_paused = paused
-        return self._record([])
+        kind = "paused" if paused else "resumed"
+        return self._record(ForwardEvent(time, kind))
 
     def close_positions(self, ids: Sequence[int], time: int) -> StepRecord:
         """Close positions by hand at the market."""
-        events: list[Event] = []
         for position_id in ids:
-            events += self.engine.close_position(position_id, ExitReason.MANUAL, time)
-        return self._record(events, extra=(ForwardEvent(time, "manual_close", {"ids": list(ids)}),))
+            self._events += self.engine.close_position(position_id, ExitReason.MANUAL, time)
+        return self._record(ForwardEvent(time, "manual_close", {"ids": list(ids)}))
 
     def add_funding(self, funding: Sequence[tuple[int, float]]) -> None:
         """Add funding rates that became known, in order of time (ms)."""
         self.engine.add_funding(funding)
 
-    def _record(
-        self,
-        events: Sequence[Event],
-        *,
-        marks: tuple[EquityMark, ...] = (),
-        extra: tuple[ForwardEvent, ...] = (),
-        recovered: bool = False,
-    ) -> StepRecord:
+    def _record(self, *told: ForwardEvent, recovered: bool = False) -> StepRecord:
+        book = self.engine.portfolio
+        snapshot = self.engine.snapshot()
+        events, marks = self._events, tuple(self._marks)
+        self._events, self._marks = [], []
         # The curve is stored mark by mark; the engine's own ledger would only grow.
         self.engine.ledger.clear()
         self.step += 1
@@ -132,15 +138,15 @@ class ForwardSession:
             test_id=self.test.id,
             step=self.step,
             last_candle_time=self.last_open_time or self.config.started_at,
-            balance=self.engine.portfolio.balance,
-            equity=self.engine.portfolio.equity,
-            snapshot=self.engine.snapshot(),
-            positions=tuple(self.engine.portfolio.positions),
+            balance=book.balance,
+            equity=book.equity,
+            snapshot=snapshot,
+            positions=tuple(book.positions),
             trades=_trades(events),
             recovered=recovered,
             equity_marks=marks,
-            events=(*_told(events), *extra),
-            alerts=alerts_of(self.test, self.step, events, self.engine.portfolio, recovered),
+            events=(*_told(events), *told),
+            alerts=alerts_of(self.test, self.step, events, book, recovered),
         )
 
 
