@@ -44,7 +44,10 @@ FLAGS: Final = (
 )
 
 # What a browser needs to run; tokens and keys of this process are none of its business.
-_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+
+# Chromium makes a socket 45 characters below its TMPDIR, whose path may have 107.
+_LONGEST_FOLDER: Final = 107 - 45
 
 _GONE: Final = (BrowserClosedError, BrowserFailedError, ChannelClosedError, OSError)
 
@@ -63,8 +66,10 @@ class QuietChromium(Chromium):
     def get_env(self) -> MutableMapping[str, str]:
         """Return the few variables that it needs."""
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        # Killed, it would leave folders behind; its own one is cleared away with it.
-        return kept | {"TZ": "UTC", "TMPDIR": str(self.tmp_dir.path)}
+        # Killed, it would leave a folder behind; in its own one that is cleared away with it.
+        folder = str(self.tmp_dir.path.parent)
+        own_folder = {"TMPDIR": folder} if len(folder) <= _LONGEST_FOLDER else {}
+        return kept | {"TZ": "UTC"} | own_folder
 
 
 class BrowserThread:

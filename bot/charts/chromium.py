@@ -89,12 +89,17 @@ def main() -> int:
 def _candidates() -> Iterator[Path]:
     yield from (Path(found) for name in NAMES if (found := shutil.which(name)))
     yield from PLACES
-    # Only here, for it takes a tenth of a second: it knows where its own download lies.
+    downloaded = _downloaded()
+    if downloaded is not None:
+        yield downloaded
+
+
+def _downloaded() -> Path | None:
+    # Imported last, for it takes a tenth of a second; it knows where its own download lies.
     from choreographer.browsers.chromium import Chromium
 
-    downloaded = Chromium.find_browser(skip_local=False)
-    if downloaded is not None:
-        yield Path(downloaded)
+    found = Chromium.find_browser(skip_local=False)
+    return None if found is None else Path(found)
 
 
 def _is_program(path: Path) -> bool:

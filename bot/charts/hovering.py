@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.charts import formats
-from engine.candles import CandleSeries
+from bot.charts.sampling import DisplayCandles
 from engine.orders import ExitReason, Side, Trade
 
 
@@ -22,12 +22,12 @@ class Hover:
     rows: list[list[Any]]
 
 
-def candle_texts(candles: CandleSeries, prefix: str) -> list[str]:
+def candle_texts(candles: DisplayCandles, prefix: str) -> list[str]:
     """Return for each candle its open time and prices."""
     columns = (candles.open, candles.high, candles.low, candles.close)
     times = candles.timestamp.tolist()
     return [
-        f"{formats.format_moment(time)} UTC · {candles.timeframe}<br>"
+        f"{formats.format_moment(time)} UTC · {candles.label}<br>"
         + "<br>".join(
             f"{name} {prefix}{formats.format_number(value)}"
             for name, value in zip(("Open", "High", "Low", "Close"), prices, strict=True)

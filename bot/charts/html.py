@@ -14,7 +14,6 @@ _CONFIG: Final[dict[str, Any]] = {
     "responsive": True,
     "scrollZoom": True,
     # Nobody's results leave their machine by a stray click.
-    "plotlyServerURL": "",
     "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d"],
 }
 

@@ -126,7 +126,9 @@ class PngRenderer:
 
     async def _started(self, browser: Path, *, sandbox: bool) -> "BrowserThread":
         if self._thread is None:
-            self._thread = await asyncio.to_thread(_new_thread, browser, sandbox)
+            thread_class = await asyncio.to_thread(_thread_class)
+            self._thread = thread_class(browser, sandbox=sandbox)
+            self._thread.start()
         async with asyncio.timeout(self._start_timeout_s):
             await asyncio.shield(asyncio.wrap_future(self._thread.started))
         return self._thread
@@ -152,13 +154,11 @@ async def _render_once(figure: "Figure", browser: Path | None) -> bytes:
         return await renderer.render(figure)
 
 
-def _new_thread(browser: Path, sandbox: bool) -> "BrowserThread":
+def _thread_class() -> "type[BrowserThread]":
     # Kaleido takes a while to import, and a bot that draws nothing never needs it.
     from bot.charts.browser import BrowserThread
 
-    thread = BrowserThread(browser, sandbox=sandbox)
-    thread.start()
-    return thread
+    return BrowserThread
 
 
 def _plain(figure: "Figure | Mapping[str, Any] | str") -> Mapping[str, Any]:

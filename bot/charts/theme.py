@@ -32,7 +32,7 @@ AMBER: Final = "#f0b232"
 
 FONT: Final = "'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 FONT_SIZE: Final = 15
-MARGIN: Final = 14
+MARGIN: Final = 18
 HEADER: Final = 68
 
 # Average width of a character, of the widest font named above.
@@ -41,7 +41,8 @@ _LEGEND_ROW: Final = 24
 _LEGEND_SYMBOL: Final = 48
 _NO_LEGEND: Final = 8
 _TITLE_SIZE: Final = 20
-_TITLE_CHARACTERS: Final = 48
+# How much of a title fits, with a badge beside it or without.
+_TITLE_CHARACTERS: Final = (46, 58)
 _SHORTENED_FROM: Final = 10_000_000
 
 
@@ -185,21 +186,23 @@ def base_layout(results: BacktestResults, frame: Frame, medium: Medium) -> dict[
 
 
 def _header(results: BacktestResults, frame: Frame, medium: Medium) -> list[dict[str, Any]]:
+    simulated = results.exchange == "simulated"
     market = f" · {results.symbol} · {results.exchange}"
-    title = _shortened(results.strategy, _TITLE_CHARACTERS - len(market)) + market
+    room = _TITLE_CHARACTERS[0 if simulated or medium.toolbar else 1] - len(market)
+    title = html.escape(_shortened(results.strategy, room) + market)
     period = format_period(results.start, results.end)
     texts = [
-        _header_text(f"<b>{html.escape(title)}</b>", frame, y=24)
-        | {"font": {"size": _TITLE_SIZE, "color": TEXT}},
+        _header_text(f"<b>{title}</b>", frame, y=24) | _TITLE,
         _header_text(_headline(results), frame, y=52) | {"font": {"color": TEXT}},
         _header_text(period, frame, y=52, at_right=True),
     ]
-    if results.exchange == "simulated":
+    if simulated:
         badge = _header_text("simulated prices", frame, y=24, at_right=True) | _BADGE
         texts.append(badge | {"xshift": badge["xshift"] - medium.toolbar})
     return texts
 
 
+_TITLE: Final[dict[str, Any]] = {"font": {"size": _TITLE_SIZE, "color": TEXT}}
 _BADGE: Final[dict[str, Any]] = {
     "bgcolor": AMBER,
     "borderpad": 4,

@@ -12,9 +12,8 @@ from plotly.graph_objects import Candlestick, Figure, Scatter
 
 from bot.charts import formats, theme
 from bot.charts.hovering import Hover, candle_texts, entry_hover, exit_hover
-from bot.charts.sampling import display_candles
+from bot.charts.sampling import DisplayCandles, display_candles
 from bot.charts.theme import PICTURE, Medium
-from engine.candles import CandleSeries
 from engine.orders import ExitReason, Side, Trade
 from engine.results import BacktestResults
 
@@ -83,7 +82,7 @@ def trades_figure(results: BacktestResults, medium: Medium = PICTURE) -> Figure:
     return figure
 
 
-def _candle_trace(candles: CandleSeries, medium: Medium, prefix: str) -> Candlestick:
+def _candle_trace(candles: DisplayCandles, medium: Medium, prefix: str) -> Candlestick:
     return Candlestick(
         x=formats.axis_times(candles.timestamp),
         # Drawn in the middle of its period, a candle covers exactly its own time on the axis.
@@ -94,7 +93,7 @@ def _candle_trace(candles: CandleSeries, medium: Medium, prefix: str) -> Candles
         high=candles.high,
         low=candles.low,
         close=candles.close,
-        name=f"{candles.timeframe} candles",
+        name=f"{candles.label} candles",
         showlegend=False,
         increasing={"line": {"color": _RISING, "width": 1.2}, "fillcolor": _RISING},
         decreasing={"line": {"color": _FALLING, "width": 1.2}, "fillcolor": _FALLING},
@@ -198,7 +197,7 @@ def _sizes(total: int) -> tuple[float, float, float]:
 
 
 def _layout(
-    results: BacktestResults, medium: Medium, candles: CandleSeries, names: list[str]
+    results: BacktestResults, medium: Medium, candles: DisplayCandles, names: list[str]
 ) -> dict[str, Any]:
     lowest, highest = _price_range(results, candles)
     prefix = formats.price_prefix(results.symbol)
@@ -216,14 +215,14 @@ def _layout(
     }
 
 
-def _period(results: BacktestResults, candles: CandleSeries) -> tuple[int, int]:
+def _period(results: BacktestResults, candles: DisplayCandles) -> tuple[int, int]:
     if not len(candles):
         return results.start, results.end
-    first, last = int(candles.timestamp[0]), int(candles.close_time[-1])
+    first, last = int(candles.timestamp[0]), int(candles.timestamp[-1]) + candles.step_ms
     return min(first, results.start), max(last, results.end)
 
 
-def _price_range(results: BacktestResults, candles: CandleSeries) -> tuple[float, float]:
+def _price_range(results: BacktestResults, candles: DisplayCandles) -> tuple[float, float]:
     prices = [p for t in results.trades for p in (t.entry_price, t.exit_price)]
     marked = np.concatenate((candles.low, candles.high, np.array(prices)))
     if not len(marked):

@@ -21,7 +21,7 @@ REASONS = tuple(ExitReason)
 Build = Callable[..., BacktestResults]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build() -> Build:
     """A function that makes results: `days`, `timeframe`, `trades`, `seed` and any field."""
     return build_results

@@ -1,0 +1,236 @@
+"""What the renderer does when browsers die, hang or never come up, with browsers on paper."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from bot.charts import renderer as module
+from bot.charts.errors import BrowserDied, ChartUnavailable, RenderFailed
+from bot.charts.renderer import PngRenderer
+
+SMALL = {"data": [{"y": [1, 3, 2]}]}
+BROWSER = Path("/bin/sh")
+
+Draw = Callable[[], Future[bytes]]
+
+
+def done(value: bytes | Exception) -> Future[bytes]:
+    future: Future[bytes] = Future()
+    if isinstance(value, Exception):
+        future.set_exception(value)
+    else:
+        future.set_result(value)
+    return future
+
+
+class PaperBrowsers:
+    """Stands for the class of browser threads; each new one does what comes next in the script.
+
+    A script entry is what a picture gives: bytes, an error, a future that never comes, or
+    "never up" for a browser that does not start. The last entry repeats.
+    """
+
+    def __init__(self, *script: object) -> None:
+        self.script = list(script)
+        self.made: list[PaperBrowser] = []
+
+    def __call__(self, browser: Path, *, sandbox: bool) -> "PaperBrowser":
+        entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        self.made.append(PaperBrowser(entry, sandbox=sandbox))
+        return self.made[-1]
+
+
+class PaperBrowser:
+    def __init__(self, entry: object, *, sandbox: bool) -> None:
+        self.entry = entry
+        self.sandbox = sandbox
+        self.started: Future[None] = Future()
+        self.is_over = False
+        self.closed: list[bool] = []
+        self.drawn: list[tuple[object, dict]] = []
+        self.close_thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self.entry == "never up":
+            self.started.set_exception(BrowserDied("it closed at once"))
+        elif self.entry != "hangs":
+            self.started.set_result(None)
+
+    def draw(self, figure, options) -> Future[bytes]:
+        if self.is_over:
+            raise BrowserDied("the browser for charts is gone")
+        self.drawn.append((figure, dict(options)))
+        if isinstance(self.entry, Future):
+            return self.entry
+        return done(self.entry)
+
+    def close(self, *, force: bool = False) -> None:
+        self.closed.append(force)
+        self.close_thread = threading.current_thread()
+
+
+@pytest.fixture
+def on_paper(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperBrowsers]:
+    def install(*script: object) -> PaperBrowsers:
+        browsers = PaperBrowsers(*script)
+        monkeypatch.setattr(module, "_thread_class", lambda: browsers)
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        return browsers
+
+    return install
+
+
+async def test_one_browser_serves_all_pictures_and_is_closed_politely_at_the_end(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        assert [await renderer.render(SMALL) for _ in range(3)] == [b"png"] * 3
+
+    (browser,) = browsers.made
+    assert len(browser.drawn) == 3
+    assert browser.closed == [False]
+
+
+async def test_nothing_is_started_before_the_first_picture(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER):
+        pass
+
+    assert browsers.made == []
+
+
+async def test_a_browser_can_be_started_ahead_of_the_first_picture(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        await renderer.warm_up()
+        assert len(browsers.made) == 1
+        await renderer.render(SMALL)
+
+    assert len(browsers.made) == 1
+
+
+async def test_the_size_is_passed_on_and_the_figures_own_height_counts(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        await renderer.render(SMALL | {"layout": {"height": 200}}, width=300, scale=2)
+        await renderer.render(SMALL | {"layout": {"height": 200}}, height=400)
+
+    first, second = (options for _, options in browsers.made[0].drawn)
+    assert first == {"format": "png", "width": 300, "height": 200, "scale": 2}
+    assert second["height"] == 400
+
+
+async def test_a_browser_that_dies_over_a_picture_is_replaced_and_the_picture_comes(on_paper):
+    browsers = on_paper(BrowserDied("gone"), b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        assert await renderer.render(SMALL) == b"png"
+
+    assert [browser.closed for browser in browsers.made] == [[True], [False]]
+
+
+async def test_a_browser_that_died_between_pictures_is_replaced(on_paper):
+    browsers = on_paper(b"first", b"second")
+
+    async with PngRenderer(BROWSER) as renderer:
+        assert await renderer.render(SMALL) == b"first"
+        browsers.made[0].is_over = True
+        assert await renderer.render(SMALL) == b"second"
+
+    assert browsers.made[0].closed == [True]
+
+
+async def test_a_figure_that_kills_two_browsers_is_given_up(on_paper):
+    browsers = on_paper(BrowserDied("gone"))
+
+    async with PngRenderer(BROWSER) as renderer:
+        with pytest.raises(RenderFailed, match="died twice"):
+            await renderer.render(SMALL)
+
+    assert len(browsers.made) == 2
+
+
+async def test_a_picture_that_takes_too_long_is_given_up_and_costs_the_browser_its_life(on_paper):
+    browsers = on_paper(Future(), b"png")
+
+    async with PngRenderer(BROWSER, timeout_s=0.01) as renderer:
+        with pytest.raises(RenderFailed, match=r"no picture within 0\.01 seconds"):
+            await renderer.render(SMALL)
+        assert browsers.made[0].closed == [True]
+        assert await renderer.render(SMALL) == b"png"
+
+
+async def test_a_refused_figure_costs_no_browser(on_paper):
+    browsers = on_paper(RenderFailed("the browser can't draw this figure"))
+
+    async with PngRenderer(BROWSER) as renderer:
+        with pytest.raises(RenderFailed, match="can't draw"):
+            await renderer.render(SMALL)
+
+    assert [browser.closed for browser in browsers.made] == [[False]]
+
+
+async def test_closing_a_browser_never_blocks_the_loop(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        await renderer.warm_up()
+
+    assert browsers.made[0].close_thread is not threading.current_thread()
+
+
+async def test_root_starts_without_a_sandbox(on_paper):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        await renderer.warm_up()
+
+    assert [browser.sandbox for browser in browsers.made] == [False]
+
+
+async def test_others_start_with_a_sandbox_and_without_where_it_is_forbidden(on_paper, monkeypatch):
+    browsers = on_paper("never up", b"png")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    async with PngRenderer(BROWSER) as renderer:
+        assert await renderer.render(SMALL) == b"png"
+
+    assert [browser.sandbox for browser in browsers.made] == [True, False]
+    assert browsers.made[0].closed == [True]
+
+
+async def test_a_browser_that_does_not_start_is_named_with_the_reason(on_paper):
+    on_paper("never up")
+
+    async with PngRenderer(BROWSER) as renderer:
+        with pytest.raises(ChartUnavailable, match="/bin/sh does not start: it closed at once"):
+            await renderer.render(SMALL)
+
+
+async def test_a_browser_that_hangs_at_its_start_is_given_up(on_paper):
+    browsers = on_paper("hangs")
+
+    async with PngRenderer(BROWSER, start_timeout_s=0.01) as renderer:
+        with pytest.raises(ChartUnavailable, match=r"not up within 0\.01 seconds"):
+            await renderer.warm_up()
+
+    assert browsers.made[0].closed == [True]
+
+
+async def test_without_a_browser_the_error_says_how_to_get_one():
+    async with PngRenderer(None) as renderer:
+        with pytest.raises(ChartUnavailable, match="apt-get install chromium"):
+            await renderer.render(SMALL)
+
+
+async def test_a_program_that_is_no_browser_is_named():
+    async with PngRenderer(Path("/bin/false")) as renderer:
+        with pytest.raises(ChartUnavailable, match="/bin/false does not start"):
+            await renderer.render(SMALL)
