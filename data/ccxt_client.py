@@ -52,8 +52,8 @@ async def make_client(settings: ExchangeSettings, ccxt_class: str, *, timeout_s:
             "secret": _reveal(settings.api_secret),
         }
     )
-    # With keys ccxt would also ask for the account's currencies, which no download needs.
-    client.has["fetchCurrencies"] = False
+    # With keys ccxt would also make signed requests for margin pairs, which no download needs.
+    client.options["fetchMargins"] = False
     client.urls = redirect_urls(client.urls, settings.rest_url, settings.ws_url)
     if settings.rest_url and urlsplit(settings.rest_url).hostname in _LOOPBACK:
         client.timeout_on_exit = 0  # that pause is for TLS connections to end

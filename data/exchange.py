@@ -137,7 +137,7 @@ class ExchangeClient:
     async def _ask_time(self, first: MarketKind | None) -> int:
         kinds = sorted(self.venue.facts.market_types, key=lambda kind: kind is not first)
         for kind in kinds:
-            parameters = {"type": self.venue.facts.market_types[kind]}
+            parameters = {"type": "spot" if kind is MarketKind.SPOT else "swap"}
             try:
                 return await self._retried(
                     partial(self._fetch_time, parameters),

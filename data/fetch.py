@@ -195,15 +195,18 @@ class CandleFetch:
 
     async def _close_last_hole(self) -> None:
         hole = self._open_hole
-        if hole is None or not self._download.is_settled(hole):
+        if hole is None or not self._download.is_settled((hole[0], hole[0])):
             return
-        if hole[1] < self._stored_until or await self._download.is_followed(hole[1]):
+        if self._download.is_settled(hole) and await self._is_followed(hole):
             self._batch.gaps.append(hole)
         else:
             self.notices.append(
                 f"{self._exchange.name} has no candles of {self._key.symbol} since"
                 f" {format_time(hole[0])}: it is halted, or no longer traded"
             )
+
+    async def _is_followed(self, hole: Range) -> bool:
+        return hole[1] < self._stored_until or await self._download.is_followed(hole[1])
 
     def _report(self, page: Page) -> None:
         self._done += (page.window[1] - page.window[0]) // self._step
