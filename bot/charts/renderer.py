@@ -18,6 +18,8 @@ from bot.charts.errors import BrowserDied, ChartUnavailable, RenderFailed
 from bot.charts.theme import HEIGHT, SCALE, WIDTH
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from plotly.graph_objects import Figure
 
     from bot.charts.browser import BrowserThread
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 2
+_LOOK_AFTER_S: Final = 0.2
 
 
 class PngRenderer:
@@ -96,10 +99,8 @@ class PngRenderer:
         for _ in range(_ATTEMPTS):
             thread = await self._live_thread()
             try:
-                drawing = asyncio.wrap_future(thread.draw(figure, options))
-                # Shielded: who stops waiting for a picture must not disturb the browser.
                 async with asyncio.timeout(self._timeout_s):
-                    return await asyncio.shield(drawing)
+                    return await _picture(thread, thread.draw(figure, options))
             except BrowserDied as error:
                 log.warning("%s: starting another", error)
                 await self._discard()
@@ -137,6 +138,18 @@ class PngRenderer:
         thread, self._thread = self._thread, None
         if thread is not None:
             await asyncio.to_thread(thread.close, force=True)
+
+
+async def _picture(thread: "BrowserThread", drawing: "Future[bytes]") -> bytes:
+    # Only waited for, never cancelled: who stops waiting must not disturb the browser.
+    picture = asyncio.wrap_future(drawing)
+    picture.add_done_callback(lambda done: done.cancelled() or done.exception())
+    while not picture.done():
+        await asyncio.wait({picture}, timeout=_LOOK_AFTER_S)
+        # Kaleido takes seconds to notice that its browser is gone.
+        if thread.is_over and not picture.done():
+            raise BrowserDied("the browser for charts died while drawing")
+    return picture.result()
 
 
 def write_png(figure: "Figure", path: Path, browser: Path | None) -> None:

@@ -30,8 +30,8 @@ def done(value: bytes | Exception) -> Future[bytes]:
 class PaperBrowsers:
     """Stands for the class of browser threads; each new one does what comes next in the script.
 
-    A script entry is what a picture gives: bytes, an error, a future that never comes, or
-    "never up" for a browser that does not start. The last entry repeats.
+    A script entry is what a picture gives (bytes, an error, a future that never comes) or what
+    happens instead: "never up", "hangs" (at its start), "dies silently". The last entry repeats.
     """
 
     def __init__(self, *script: object) -> None:
@@ -64,6 +64,9 @@ class PaperBrowser:
         if self.is_over:
             raise BrowserDied("the browser for charts is gone")
         self.drawn.append((figure, dict(options)))
+        if self.entry == "dies silently":
+            self.is_over = True
+            return Future()
         if isinstance(self.entry, Future):
             return self.entry
         return done(self.entry)
@@ -134,6 +137,15 @@ async def test_a_browser_that_dies_over_a_picture_is_replaced_and_the_picture_co
         assert await renderer.render(SMALL) == b"png"
 
     assert [browser.closed for browser in browsers.made] == [[True], [False]]
+
+
+async def test_a_browser_that_dies_without_a_word_is_noticed_and_replaced(on_paper):
+    browsers = on_paper("dies silently", b"png")
+
+    async with PngRenderer(BROWSER) as renderer:
+        assert await renderer.render(SMALL) == b"png"
+
+    assert browsers.made[0].closed == [True]
 
 
 async def test_a_browser_that_died_between_pictures_is_replaced(on_paper):
