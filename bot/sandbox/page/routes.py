@@ -80,7 +80,10 @@ class SandboxPage:
         """Tell whom the page can be and where it begins."""
         sandbox = self._sandbox
         found = {name: sandbox.user(name) for name in self._users}
-        people = [{"name": name, "shown": shown_name(user.user)} for name, user in found.items()]
+        people = [
+            {"name": name, "id": str(driver.user.id), "shown": shown_name(driver.user)}
+            for name, driver in found.items()
+        ]
         guild = sandbox.state.guilds[sandbox.guild_id].name
         start = {"guild": guild, "users": people, "channel": str(sandbox.channel_id)}
         return web.json_response(start)

@@ -137,6 +137,18 @@ export class Composer {
     (this.pills[at - 1]?.input ?? this.input).focus();
   }
 
+  /** Follow somebody who types on with another option's name: "breakout days:". */
+  jumpTo(pill) {
+    const named = /^(?:(.*)\s)?([\w'-]+):$/.exec(pill.text);
+    if (!named || !this.command.options.some(({ name }) => name === named[2])) return false;
+    pill.set(named[1] ?? "");
+    const next = this.pillFor(named[2]);
+    this.refresh();
+    if (next === pill) pill.offer();
+    next.input.focus();
+    return true;
+  }
+
   /** Go to the next option that still needs a value, or to the end. */
   goOn(from = null) {
     const start = this.pills.indexOf(from) + 1;
@@ -163,20 +175,16 @@ export class Composer {
   }
 
   pressInPill(event, pill) {
-    if (event.isComposing) return;
+    if (event.isComposing) return undefined;
     const { key, shiftKey } = event;
-    if (this.steer(event)) {
-      pill.moved = true;
-      return;
-    }
+    if (this.steer(event)) return pill.steered(event.key);
     const wants = !pill.isSettled && (pill.text !== "" || pill.moved || pill.option.required);
     if (key === "Enter" || (key === "Tab" && !shiftKey)) {
       if (wants && this.palette.take()) event.preventDefault();
       else if (key === "Enter") {
         event.preventDefault();
         this.submit();
-      } else if (!pill.text || pill.check()) return;
-      else {
+      } else if (pill.text && !pill.check()) {
         event.preventDefault();
         this.goOn(pill);
       }
@@ -185,6 +193,7 @@ export class Composer {
       event.preventDefault();
       this.goBack(pill);
     } else this.step(event, pill);
+    return undefined;
   }
 
   // Arrows move the highlight, Escape closes the list first.
@@ -200,11 +209,9 @@ export class Composer {
   }
 
   step(event, pill) {
-    const { selectionStart, selectionEnd, value } = pill.input;
-    const at = this.pills.indexOf(pill);
-    const goes = event.key === "ArrowLeft" && selectionEnd === 0 ? this.pills[at - 1]?.input
-      : event.key === "ArrowRight" && selectionStart === value.length ? this.pills[at + 1]?.input ?? this.input : null;
-    if (!goes) return;
+    const next = this.pills.indexOf(pill) + pill.edge(event.key);
+    const goes = next === this.pills.length ? this.input : this.pills[next]?.input;
+    if (!goes || goes === pill.input) return;
     event.preventDefault();
     goes.focus();
   }
@@ -263,8 +270,8 @@ export class Composer {
   }
 
   async given(except = null) {
-    const values = this.pills.filter((pill) => pill.option !== except).map((pill) => [pill.option.name, pill.reading.value]);
-    const known = values.filter(([, value]) => value !== undefined);
+    const others = this.pills.filter((pill) => pill.option !== except);
+    const known = others.map((pill) => [pill.option.name, pill.reading.value]).filter(([, value]) => value !== undefined);
     return Object.fromEntries(await Promise.all(known.map(async ([name, value]) => [name, await packed(value)])));
   }
 

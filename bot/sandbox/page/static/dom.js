@@ -62,7 +62,8 @@ export function icon(name) {
 
 /** Draw somebody's avatar: the first letter on a colour of their own. */
 export function avatar(author) {
-  const hue = [...author.id].reduce((sum, digit) => (sum * 7 + digit.charCodeAt(0)) % 360, 0);
+  // Ids that differ by one give hues that are far apart.
+  const hue = Number(BigInt(author.id) % 360n) * 137 % 360;
   const face = h("span", { class: author.bot ? "avatar bot" : "avatar", "aria-hidden": "true" }, [...author.name][0] ?? "?");
   face.style.setProperty("--hue", String(hue));
   return face;

@@ -11,15 +11,13 @@ const isBefore = (one, other) => (one.length === other.length ? one < other : on
 
 export class History {
   /** `page` gives names, user, bot and the ways to react: use, open, go, jump, dismiss. */
-  constructor({ scroller, list, pending, toPresent }, page) {
-    Object.assign(this, { scroller, list, pendingList: pending, toPresent, page });
+  constructor({ scroller, list, toPresent }, page) {
+    Object.assign(this, { scroller, list, toPresent, page });
     this.messages = new Map();
     this.interactions = new Map();
     this.sticks = true;
-    scroller.addEventListener("scroll", () => {
-      this.sticks = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END_PX;
-      if (this.sticks) toPresent.hidden = true;
-    });
+    this.lastTop = 0;
+    scroller.addEventListener("scroll", () => this.scrolled());
     toPresent.addEventListener("click", () => this.toEnd());
     // Pictures and menus change heights at any time.
     const follow = new ResizeObserver(() => this.sticks && this.toEnd());
@@ -32,7 +30,6 @@ export class History {
     this.messages.clear();
     this.interactions.clear();
     this.list.replaceChildren();
-    this.pendingList.replaceChildren();
     messages.forEach((data) => this.place(data));
     this.group();
     this.toEnd();
@@ -56,7 +53,8 @@ export class History {
   }
 
   remove(id) {
-    this.messages.get(id)?.item.remove();
+    if (!this.messages.has(id)) return;
+    this.messages.get(id).item.remove();
     this.messages.delete(id);
     this.group();
   }
@@ -65,7 +63,7 @@ export class History {
   follow(interaction) {
     const before = this.interactions.get(interaction.id);
     this.interactions.set(interaction.id, interaction);
-    if (interaction.kind === "command") this.showPending();
+    if (interaction.kind === "command") this.showPending(interaction);
     const isSettled = before && before.stage === interaction.stage;
     if (interaction.source && !isSettled) this.redraw(interaction.source);
   }
@@ -81,7 +79,17 @@ export class History {
     this.group();
   }
 
+  // Only a person scrolls upwards; what is drawn anew moves the end away, and that is followed.
+  scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.sticks = true;
+    else if (scrollTop < this.lastTop) this.sticks = false;
+    this.lastTop = scrollTop;
+    if (this.sticks) this.toPresent.hidden = true;
+  }
+
   toEnd() {
+    this.sticks = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.toPresent.hidden = true;
   }
@@ -103,7 +111,7 @@ export class History {
   place(data) {
     if (this.page.isDismissed(data.id)) return;
     const found = this.messages.get(data.id);
-    const item = h("li", { data: { id: data.id } }, message(data, this.context(data)));
+    const item = h("li", { data: { id: data.id } }, this.draw(data));
     this.messages.set(data.id, { data, item });
     if (found) {
       const control = found.item.contains(document.activeElement) ? document.activeElement.dataset.control : null;
@@ -135,20 +143,24 @@ export class History {
     };
   }
 
-  showPending() {
-    const open = [...this.interactions.values()].filter(({ kind, stage }) => kind === "command" && (stage === "waiting" || stage === "failed"));
-    const shown = open.filter((interaction) => !this.page.isDismissed(interaction.id) && !this.isAnswered(interaction));
-    this.pendingList.replaceChildren(...shown.map((interaction) => h("li", {},
-      pendingCommand(interaction, this.page.user, this.page.bot, () => {
-        this.page.remember(interaction.id);
-        this.showPending();
-      }))));
-    if (this.sticks) this.toEnd();
+  draw(data) {
+    if (!data.pending) return message(data, this.context(data));
+    return pendingCommand(data.pending, this.page.user, this.page.bot, () => {
+      this.page.remember(data.id);
+      this.remove(data.id);
+    });
   }
 
   // A deferred answer that never came is a message already; it says by itself that it failed.
-  isAnswered(interaction) {
-    return interaction.stage === "failed" && interaction.answer !== "";
+  showPending(interaction) {
+    const { id, stage, created_at: createdAt } = interaction;
+    const isOpen = stage === "waiting" || (stage === "failed" && interaction.answer === "");
+    if (!isOpen) {
+      this.remove(id);
+      return;
+    }
+    const isPrivate = stage === "failed";
+    this.put({ id, pending: interaction, author: this.page.bot, created_at: createdAt, used: true, ephemeral: isPrivate });
   }
 
   group() {

@@ -25,7 +25,7 @@ class Page {
     this.modals = new Map();
     this.dismissed = new Set(JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"));
     this.drawers = new Drawers();
-    this.history = new History({ scroller: find("scroller"), list: find("messages"), pending: find("pending"), toPresent: find("to-present") }, this);
+    this.history = new History({ scroller: find("scroller"), list: find("messages"), toPresent: find("to-present") }, this);
     this.composer = new Composer(this);
     this.modal = new ModalForm(find("modal"), (...sent) => this.submitModal(...sent), (id) => this.history.interactions.get(id));
     this.bindButtons();

@@ -89,7 +89,21 @@ export class Pill {
     this.fit();
     this.showProblem(null);
     this.composer.clearError();
-    this.offer();
+    if (!this.composer.jumpTo(this)) this.offer();
+  }
+
+  /** Hear that a key moved the highlight or closed the list. */
+  steered(key) {
+    this.moved = true;
+    // Suggestions still on their way must not open the list again.
+    if (key === "Escape") this.asked += 1;
+  }
+
+  /** Say over which end of the text an arrow leaves it: -1, 1, or 0 for neither. */
+  edge(key) {
+    const { selectionStart, selectionEnd, value } = this.input;
+    if (key === "ArrowLeft" && selectionEnd === 0) return -1;
+    return key === "ArrowRight" && selectionStart === value.length ? 1 : 0;
   }
 
   left() {

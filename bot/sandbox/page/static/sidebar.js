@@ -33,7 +33,7 @@ export function userSwitch(element, users, current, become) {
   for (const user of users) {
     const input = h("input", { type: "radio", name: "user", value: user.name, on: { change: () => become(user.name) } });
     input.checked = user.name === current;
-    element.append(h("label", {}, input, avatar({ id: user.name, name: user.shown, bot: false }), h("span", {}, user.shown)));
+    element.append(h("label", {}, input, avatar({ id: user.id, name: user.shown, bot: false }), h("span", {}, user.shown)));
   }
 }
 

@@ -5,9 +5,10 @@ import os
 import struct
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from io import BytesIO
 
+import aiohttp
 import discord
 import pytest
 from discord import app_commands
@@ -28,6 +29,8 @@ FLAGS = (
 DESKTOP = (1280, 800)
 
 OpenPage = Callable[..., Awaitable[Page]]
+Act = Callable[..., Awaitable[tuple[int, dict]]]
+Listening = Callable[..., AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
 
 
 @pytest.fixture
@@ -43,9 +46,54 @@ def site(unstarted: SandboxDiscord) -> SandboxPage:
 
 
 @pytest.fixture
+def new_page(sandbox: SandboxDiscord) -> Callable[[], SandboxPage]:
+    """Return a way to make another sandbox's page, listening at the same address."""
+
+    def make() -> SandboxPage:
+        other = SandboxDiscord()
+        other.state.base_url = sandbox.base_url
+        return SandboxPage(other)
+
+    return make
+
+
+@pytest.fixture
 async def sandbox(unstarted: SandboxDiscord, site: SandboxPage) -> AsyncIterator[SandboxDiscord]:
     async with unstarted:
         yield unstarted
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def act(site: SandboxPage, sandbox: SandboxDiscord, http: aiohttp.ClientSession) -> Act:
+    """Return a way to do something as the page's script does it: the status and the JSON."""
+
+    async def do(action: str, **body) -> tuple[int, dict]:
+        body = {"user": "operator", "channel": str(sandbox.channel_id), **body}
+        headers = {"Origin": sandbox.base_url}
+        async with http.post(f"{site.url}act/{action}", json=body, headers=headers) as response:
+            return response.status, await response.json()
+
+    return do
+
+
+@pytest.fixture
+def listening(site: SandboxPage, sandbox: SandboxDiscord, http: aiohttp.ClientSession) -> Listening:
+    """Return a context manager that hears what an open page hears."""
+
+    @asynccontextmanager
+    async def listen(user: str = "operator", channel: int | str | None = None):
+        query = {"user": user, "channel": str(channel or sandbox.channel_id)}
+        headers = {"Origin": sandbox.base_url}
+        async with http.ws_connect(f"{site.url}live", params=query, headers=headers) as socket:
+            yield socket
+
+    return listen
 
 
 @pytest.fixture
