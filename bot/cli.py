@@ -14,6 +14,8 @@ _COMMANDS = {
     "fetch-data": "bot.console.market:fetch",
     "import-data": "bot.console.market:import_files",
     "strategies": "bot.console.strategies:run",
+    "forward-test": "bot.console.forward:run",
+    "trades": "bot.console.forward:trades",
     "simulate": "bot.console.simulate:run",
     "doctor": "bot.console.doctor:run",
     "demo": "bot.console.demo:run",
@@ -50,6 +52,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     _add_backtest(commands.add_parser("backtest", help="run a strategy over history"))
+    _add_forward(commands.add_parser("forward-test", help="trade on paper on live candles"))
+    trades = commands.add_parser("trades", help="list the trades of a forward test")
+    trades.add_argument("--test", required=True, metavar="NAME")
+    trades.add_argument("--json", type=Path, metavar="PATH", help="write them as JSON")
     _add_fetch(commands.add_parser("fetch-data", help="download candles into the cache"))
     _add_import(commands.add_parser("import-data", help="import candle files into the cache"))
     strategies = commands.add_parser("strategies", help="list strategies, or describe one")
@@ -89,6 +95,21 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="use only what the cache holds")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results as JSON")
     parser.add_argument("--charts", type=Path, metavar="DIR", help="write charts (HTML and PNG)")
+
+
+def _add_forward(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strategy", required=True, help="a name that `jesse strategies` lists")
+    _add_market(parser)
+    parser.add_argument("--initial-balance", type=float, metavar="USD")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
+    )
+    parser.add_argument("--name", metavar="TEST", help="the same name again resumes that test")
+    parser.add_argument("--until", metavar="TIME", help="stop at this market time")
+    parser.add_argument(
+        "--candles-only", action="store_true", help="act at closes only, not on ticks"
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results as JSON")
 
 
 def _add_fetch(parser: argparse.ArgumentParser) -> None:

@@ -5,17 +5,21 @@ Nothing is told and nothing goes on before a step is stored: what happened is wh
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from bot.services.forward.session import ForwardSession
 from data.errors import StoreError
 from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
 from data.streams.events import CandleArrived, FeedFailed, StreamDown, StreamUp, Tick
-from engine.candles import CandleSeries
+from engine.candles import Candle, CandleSeries
 from engine.errors import StrategyError
+from engine.timeframe import MINUTE_MS
 
 log = logging.getLogger(__name__)
+
+_LARGEST_BLOCK: Final = 500
 
 MarketEvent = CandleArrived | Tick | StreamDown | StreamUp | FeedFailed
 
@@ -72,19 +76,22 @@ class ForwardRunner:
         self.down_since: int | None = None
         self.last_candle_received: int | None = None
         self.reached_end = asyncio.Event()
+        self.faulted = asyncio.Event()
         self._store = store
         self._watcher = watcher
         self._until = until
-        self._queue: asyncio.Queue[MarketEvent | _Order] = asyncio.Queue()
+        self._waiting: deque[MarketEvent | _Order] = deque()
+        self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def backlog(self) -> int:
         """How many events wait."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def start(self) -> None:
         """Begin to work on the queue."""
+        self._note_end(self.session.last_open_time)
         name = f"forward test {self.session.test.name}"
         self._task = asyncio.create_task(self._run(), name=name)
 
@@ -98,36 +105,46 @@ class ForwardRunner:
     async def order(self, change: Callable[[], StepRecord]) -> StepRecord:
         """Carry a change out between two market events and store it; raises what it raises."""
         order = _Order(change)
-        self._queue.put_nowait(order)
+        self._put(order)
         return await order.done
 
     def on_candle(self, event: CandleArrived) -> None:
         """Take the next closed candle."""
-        self._queue.put_nowait(event)
+        self._put(event)
 
     def on_tick(self, tick: Tick) -> None:
         """Take a trade; without a position and a backlog it only moves the price."""
         session = self.session
-        if self._queue.empty() and not session.engine.portfolio.has_position:
+        if not self._waiting and not session.engine.portfolio.has_position:
             session.on_tick(tick.price, tick.time_ms)
         else:
-            self._queue.put_nowait(tick)
+            self._put(tick)
 
     def on_outage(self, event: StreamDown | StreamUp) -> None:
         """Take that the stream broke, or is back."""
-        self._queue.put_nowait(event)
+        self._put(event)
 
     def on_failure(self, event: FeedFailed) -> None:
         """Take that no more data will come."""
-        self._queue.put_nowait(event)
+        self._put(event)
 
-    async def take(self, block: CandleSeries, *, recovered: bool) -> None:
+    async def take(self, missed: CandleSeries) -> None:
         """Let candles pass that were missed, and store the step."""
-        await self._guarded(lambda: self.session.on_candles(block, recovered=recovered))
+        await self._guarded(lambda: self.session.on_candles(missed, recovered=True))
+
+    def _put(self, event: MarketEvent | _Order) -> None:
+        self._waiting.append(event)
+        self._arrived.set()
+
+    async def _next(self) -> MarketEvent | _Order:
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
 
     async def _run(self) -> None:
         while True:
-            event = await self._queue.get()
+            event = await self._next()
             try:
                 await self._handle(event)
             except StoreError as error:
@@ -151,21 +168,45 @@ class ForwardRunner:
             await self._note_outage(event)
 
     async def _tick(self, tick: Tick) -> None:
+        if self.reached_end.is_set():
+            return
         record = self.session.on_tick(tick.price, tick.time_ms)
         if record is not None:
             await self._commit(record)
 
     async def _candle(self, event: CandleArrived) -> None:
-        last = self.session.last_open_time
-        if last is not None and event.candle.timestamp <= last:
+        block = self._take_along(event)
+        if not block:
             return
         self.last_candle_received = event.received_ms
-        block = CandleSeries.from_candles([event.candle])
         # A candle from REST stands for an outage: its close is the price there was, no tick is.
         if event.backfilled:
             self.session.executor.forget_ticks()
-        await self._guarded(lambda: self.session.on_candles(block, recovered=event.backfilled))
-        if self._until is not None and event.candle.timestamp + block.step_ms >= self._until:
+        series = CandleSeries.from_candles(block)
+        await self._guarded(lambda: self.session.on_candles(series, recovered=event.backfilled))
+        self._note_end(block[-1].timestamp)
+
+    def _take_along(self, event: CandleArrived) -> list[Candle]:
+        """Return a candle and those that wait right behind it, without any seen or too late."""
+        last = self.session.last_open_time or 0
+        found: list[Candle] = []
+        next_event: MarketEvent | _Order | None = event
+        while isinstance(next_event, CandleArrived) and next_event.backfilled == event.backfilled:
+            candle = next_event.candle
+            is_over = self.reached_end.is_set() or self._is_end(last)
+            if candle.timestamp > last and not is_over:
+                found.append(candle)
+                last = candle.timestamp
+            if next_event is not event:
+                self._waiting.popleft()
+            next_event = self._waiting[0] if len(found) < _LARGEST_BLOCK and self._waiting else None
+        return found
+
+    def _is_end(self, open_time: int) -> bool:
+        return self._until is not None and open_time + MINUTE_MS >= self._until
+
+    def _note_end(self, open_time: int | None) -> None:
+        if open_time is not None and self._is_end(open_time):
             self.reached_end.set()
 
     async def _carry_out(self, order: _Order) -> None:
@@ -204,6 +245,7 @@ class ForwardRunner:
 
     async def _set_fault(self, reason: str) -> None:
         self.fault = reason
+        self.faulted.set()
         log.error("forward test %s is faulted: %s", self.session.test.name, reason)
         await self._store.set_forward_test_status(
             self.session.test.id, ForwardTestStatus.FAULTED, fault=reason
@@ -216,12 +258,11 @@ class ForwardRunner:
             await self._set_fault(reason)
         except StoreError:
             log.exception("the fault of %s could not be stored", self.session.test.name)
-            self.fault = reason
             self._watcher.on_fault(self, reason)
         self._refuse_orders(reason)
 
     def _refuse_orders(self, reason: str) -> None:
-        while not self._queue.empty():
-            event = self._queue.get_nowait()
+        while self._waiting:
+            event = self._waiting.popleft()
             if isinstance(event, _Order) and not event.done.done():
                 event.done.set_exception(StoreError(reason))

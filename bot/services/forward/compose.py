@@ -1,0 +1,45 @@
+"""Makes what forward tests need, in order, for the bot and for the shell."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bot.services.forward.history import ForwardHistory
+from bot.services.forward.service import ForwardService, ForwardWatcher
+from bot.services.strategies import StrategyLibrary
+from bot.settings import Settings
+from data.cache import CandleStore
+from data.database import Database
+from data.historical import HistoricalDataProvider
+from data.live import LiveDataProvider, OnAlert
+from data.streams.history import ExchangeHistory
+
+
+@asynccontextmanager
+async def open_forward(
+    settings: Settings,
+    database: Database,
+    watcher: ForwardWatcher,
+    *,
+    on_alert: OnAlert | None = None,
+) -> AsyncIterator[ForwardService]:
+    """Open the exchange, its live streams and the service; all are closed in reverse order."""
+    store = CandleStore(settings.candles_dir)
+    funding = settings.data_dir / "funding"
+    exchange = settings.exchange_settings
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(
+            HistoricalDataProvider(store, exchange, funding_root=funding)
+        )
+        live = await stack.enter_async_context(
+            LiveDataProvider(exchange, ExchangeHistory(provider), on_alert=on_alert)
+        )
+        history = ForwardHistory(store, provider, settings.exchange, funding)
+        service = ForwardService(
+            settings,
+            database=database,
+            library=StrategyLibrary(settings.strategies_folder),
+            live=live,
+            history=history,
+            watcher=watcher,
+        )
+        yield await stack.enter_async_context(service)
