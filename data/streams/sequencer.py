@@ -21,10 +21,14 @@ _SAME: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A candle that is next in order, and whether it came over REST."""
+    """A candle that is next in order, and whether it came over REST.
+
+    Nothing exists between `follows` (ms), the open time that was expected, and the candle.
+    """
 
     candle: Candle
     backfilled: bool
+    follows: int
 
 
 class CandleSequencer:
@@ -42,7 +46,7 @@ class CandleSequencer:
         self.last_revision: Revision | None = None
         self.backfilled = 0
         self.missing = 0
-        self._held: dict[int, Released] = {}
+        self._held: dict[int, tuple[Candle, bool]] = {}  # with whether it was backfilled
         self._delivered: OrderedDict[int, Candle] = OrderedDict()
 
     @property
@@ -57,8 +61,8 @@ class CandleSequencer:
             return None
         return self.next_open, min(self._held)
 
-    def receive(self, candle: Candle) -> list[Released]:
-        """Take a closed candle from the stream; return what can be released now."""
+    def receive(self, candle: Candle, *, backfilled: bool = False) -> list[Released]:
+        """Take a closed candle as it comes; return what can be released now."""
         if self.next_open is None:
             self.next_open = candle.timestamp
         if candle.timestamp < self.next_open:
@@ -66,9 +70,9 @@ class CandleSequencer:
             return []
         known = self._held.get(candle.timestamp)
         if known is None:
-            self._held[candle.timestamp] = Released(candle, backfilled=False)
+            self._held[candle.timestamp] = candle, backfilled
         else:
-            self._compare(known.candle, candle)
+            self._compare(known[0], candle)
         return self._release(self.next_open)
 
     def backfill(self, candles: Iterable[Candle]) -> list[Released]:
@@ -86,10 +90,18 @@ class CandleSequencer:
                 self._recheck(candle)
                 continue
             known = self._held.get(candle.timestamp)
-            if known is not None and not known.backfilled:
-                self._recheck_held(known.candle, candle)
-            self._held[candle.timestamp] = Released(candle, backfilled=known is None)
+            if known is not None and not is_same(known[0], candle):
+                self._note_revision(known[0], candle)
+            self._held[candle.timestamp] = candle, known is None or known[1]
         return [] if latest is None else self._release(latest)
+
+    def pass_on(self, released: Released) -> list[Released]:
+        """Take what another sequencer released, and its word on what doesn't exist."""
+        opens = released.candle.timestamp
+        if self.next_open is not None and released.follows <= self.next_open < opens:
+            self._held.setdefault(opens, (released.candle, released.backfilled))
+            return self._release(opens)
+        return self.receive(released.candle, backfilled=released.backfilled)
 
     def give_up_gap(self) -> list[Released]:
         """Take the minutes before the first held candle as missing; return what is released."""
@@ -108,11 +120,13 @@ class CandleSequencer:
         return released
 
     def _deliver(self, open_time: int) -> Released:
-        released = self._held.pop(open_time)
+        assert self.next_open is not None
+        candle, backfilled = self._held.pop(open_time)
+        released = Released(candle, backfilled, self.next_open)
         self.next_open = open_time + MINUTE_MS
         self.last_open = open_time
-        self.backfilled += released.backfilled
-        self._delivered[open_time] = released.candle
+        self.backfilled += backfilled
+        self._delivered[open_time] = candle
         if len(self._delivered) > _REMEMBERED:
             self._delivered.popitem(last=False)
         return released
@@ -135,10 +149,6 @@ class CandleSequencer:
         if delivered is not None and not is_same(delivered, candle):
             self._note_revision(delivered, candle)
             self._delivered[candle.timestamp] = candle  # the same revision counts once
-
-    def _recheck_held(self, known: Candle, candle: Candle) -> None:
-        if not is_same(known, candle):
-            self._note_revision(known, candle)
 
     def _note_revision(self, delivered: Candle, revised: Candle) -> None:
         self.revisions += 1

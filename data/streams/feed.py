@@ -1,0 +1,301 @@
+"""One symbol's live market: from its frames to its listeners. No sockets, no subscriptions.
+
+The candles of the stream pass one lane, which makes them whole; each listener has a lane of its
+own behind it, so that one that joins late or comes back after days misses nothing either.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from data.retry import Timing
+from data.streams.closing import StateCloser, TradeTally
+from data.streams.events import (
+    CandleArrived,
+    FeedFailed,
+    MarketListener,
+    StreamDown,
+    StreamHealth,
+    StreamUp,
+    Tick,
+)
+from data.streams.exchange_time import ExchangeTime
+from data.streams.lane import FetchCandles, Lane
+from data.streams.policy import StreamPolicy
+from data.streams.sequencer import Released
+from data.streams.tasks import TaskOwner
+from data.venues.base import Instrument
+from data.venues.base_stream import StreamCandle, StreamFacts, StreamTrade, find_flaw
+from engine.candles import Candle, format_time
+from engine.timeframe import MINUTE_MS, floor_to_timeframe
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Subscriber:
+    listener: MarketListener
+    wants_ticks: bool
+    lane: Lane
+
+
+class SymbolFeed:
+    """One symbol's stream and its listeners; `time` is the exchange's.
+
+    `on_mute` is called with the reason when the stream is silent though the market is not.
+    """
+
+    def __init__(
+        self,
+        symbol: str,
+        instrument: Instrument,
+        facts: StreamFacts,
+        *,
+        begins: int,
+        fetch: FetchCandles,
+        time: ExchangeTime,
+        timing: Timing,
+        policy: StreamPolicy,
+        tasks: TaskOwner,
+        on_mute: Callable[[str], None],
+        on_abandoned: Callable[[], None],
+    ) -> None:
+        self.symbol = symbol
+        self.instrument = instrument
+        self.is_connected = False
+        self.reconnects = 0
+        self._fetch = fetch
+        self._time = time
+        self._timing = timing
+        self._policy = policy
+        self._tasks = tasks
+        self._on_mute = on_mute
+        self._on_abandoned = on_abandoned
+        self._closer = None if facts.marks_closes else StateCloser()
+        self._tally = None if facts.has_taker_volume else TradeTally()
+        self._subscribers: list[_Subscriber] = []
+        self._tick_listeners: tuple[_Subscriber, ...] = ()
+        self._lane = self._make_lane(symbol, begins, self._pass_on)
+        self._tick_floor = begins
+        self._stale_ticks = 0
+        self._unreadable = 0
+        self._heard_at: float | None = None
+        self._heard_ms = 0  # the newest moment that a candle frame told of
+        self._up_since_ms = 0
+        self._overdue_asked = 0
+        self._ask_again_at = 0.0
+
+    @property
+    def has_listeners(self) -> bool:
+        """Tell whether anybody listens."""
+        return bool(self._subscribers)
+
+    @property
+    def needs_trades(self) -> bool:
+        """Tell whether trades are wanted by a listener or for the taker volume."""
+        return self._tally is not None or bool(self._tick_listeners)
+
+    def knows(self, listener: MarketListener) -> bool:
+        """Tell whether a listener is subscribed."""
+        return any(each.listener is listener for each in self._subscribers)
+
+    def add(self, listener: MarketListener, *, ticks: bool, after: int | None) -> None:
+        """Tell a listener every candle that opens later than `after` (ms); None: from now on."""
+        next_open = self._lane.next_open
+        begins = next_open if after is None else floor_to_timeframe(after, "1m") + MINUTE_MS
+
+        def deliver(released: Released) -> None:
+            self._tell_candle(subscriber, released)
+
+        lane = self._make_lane(f"{self.symbol} for a listener", begins, deliver)
+        subscriber = _Subscriber(listener, ticks, lane)
+        self._subscribers.append(subscriber)
+        self._sort_out_ticks()
+        lane.fill_until(next_open)
+
+    def remove(self, listener: MarketListener) -> None:
+        """Tell a listener nothing more."""
+        for subscriber in [each for each in self._subscribers if each.listener is listener]:
+            self._remove(subscriber)
+
+    def close(self) -> None:
+        """Ask REST no more."""
+        self._lane.close()
+        for subscriber in self._subscribers:
+            subscriber.lane.close()
+
+    def fail(self, reason: str) -> None:
+        """End the feed: tell every listener, and have none."""
+        for subscriber in list(self._subscribers):
+            self._fail(subscriber, reason)
+        self._lane.close()
+
+    def take_candle(self, message: StreamCandle) -> None:
+        """Take a candle frame."""
+        self._heard_at = self._timing.monotonic()
+        if message.event_ms is not None:
+            self._time.observe(message.event_ms)
+        self._heard_ms = max(self._heard_ms, message.event_ms or 0, message.candle.timestamp)
+        if self._closer is not None:
+            for candle in self._closer.update(message.candle):
+                self._take_closed(candle)
+        elif message.is_closed:
+            self._take_closed(message.candle)
+
+    def take_trade(self, trade: StreamTrade) -> None:
+        """Take a trade; it is passed on unless it is older than what was told already."""
+        self._heard_at = self._timing.monotonic()
+        if self._tally is not None:
+            self._tally.add(trade)
+            self._time.observe(trade.time_ms)
+        if not self._tick_listeners:
+            return
+        if trade.time_ms < self._tick_floor:
+            self._stale_ticks += 1
+            return
+        self._tick_floor = trade.time_ms
+        tick = Tick(self.symbol, trade.price, trade.quantity, trade.time_ms, trade.taker_side)
+        for subscriber in self._tick_listeners:
+            try:
+                subscriber.listener.on_tick(tick)
+            except Exception as error:  # noqa: BLE001 - the border to listeners
+                self._blame(subscriber, error)
+
+    def note_unreadable(self) -> None:
+        """Count a frame that can't be read."""
+        self._unreadable += 1
+
+    def go_down(self, reason: str) -> None:
+        """Note that the connection broke."""
+        self.is_connected = False
+        if self._closer is not None:
+            self._closer.forget()
+        self._tell_outage(StreamDown(self.symbol, reason, self._time.now_ms()))
+
+    def come_up(self, *, now_ms: int, is_first: bool) -> None:
+        """Note that the connection is open; fetch what was missed up to `now_ms`."""
+        self.is_connected = True
+        self._up_since_ms = now_ms
+        if is_first:
+            return
+        self.reconnects += 1
+        forming = floor_to_timeframe(now_ms, "1m")
+        missed_from = self._lane.next_open
+        self._tell_outage(StreamUp(self.symbol, missed_from, max(missed_from, forming)))
+        self._lane.fill_until(forming)
+
+    def check(self) -> None:
+        """Close what the clock closes, and ask REST for what is overdue."""
+        now_ms = self._time.now_ms()
+        if self._closer is not None:
+            for candle in self._closer.close_until(now_ms - self._policy.close_grace_ms):
+                self._take_closed(candle)
+        late_ms = now_ms - self._lane.next_open - MINUTE_MS
+        if late_ms < self._policy.overdue_ms:
+            self._overdue_asked = 0
+        elif self._timing.monotonic() >= self._ask_again_at and not self._lane.is_filling:
+            self._overdue_asked += 1
+            delay = self._policy.refetch.delay_s(min(self._overdue_asked, 32), 1.0)
+            self._ask_again_at = self._timing.monotonic() + delay
+            self._lane.fill_until(floor_to_timeframe(now_ms, "1m"))
+
+    def health(self) -> StreamHealth:
+        """Return how the stream is doing."""
+        sequencer = self._lane.sequencer
+        heard = self._heard_at
+        return StreamHealth(
+            symbol=self.symbol,
+            is_connected=self.is_connected,
+            listeners=len(self._subscribers),
+            last_candle_open=sequencer.last_open,
+            last_frame_age_s=None if heard is None else self._timing.monotonic() - heard,
+            reconnects=self.reconnects,
+            duplicates=sequencer.duplicates,
+            revisions=sequencer.revisions,
+            last_revision=sequencer.last_revision,
+            backfilled=sequencer.backfilled,
+            missing=sequencer.missing,
+            held=sequencer.held,
+            stale_ticks=self._stale_ticks,
+            unreadable_frames=self._unreadable,
+        )
+
+    def _make_lane(self, name: str, begins: int, deliver: Callable[[Released], None]) -> Lane:
+        return Lane(
+            name,
+            begins,
+            fetch=self._fetch,
+            deliver=deliver,
+            timing=self._timing,
+            policy=self._policy,
+            tasks=self._tasks,
+            on_death=lambda error: self.fail(f"internal error: {error!r}; see the log"),
+        )
+
+    def _take_closed(self, candle: Candle) -> None:
+        flaw = find_flaw(candle)
+        if flaw is not None:
+            logger.warning(
+                "%s: candle %s of the stream is left to REST: %s",
+                self.symbol,
+                format_time(candle.timestamp),
+                flaw,
+            )
+            return
+        self._lane.receive(candle if self._tally is None else self._tally.complete(candle))
+
+    def _pass_on(self, released: Released) -> None:
+        """Give a candle that is next in order to every listener's lane."""
+        candle = released.candle
+        self._tick_floor = max(self._tick_floor, candle.timestamp + MINUTE_MS)
+        self._overdue_asked = 0
+        for subscriber in list(self._subscribers):
+            subscriber.lane.pass_on(released)
+        if released.backfilled and candle.volume > 0:
+            self._suspect_mute(candle.timestamp)
+
+    def _suspect_mute(self, open_time: int) -> None:
+        """Tell a mute stream from an idle market: REST has trades where no frame came at all."""
+        heard_ms = max(self._heard_ms, self._up_since_ms)
+        if self.is_connected and heard_ms < open_time:
+            self._up_since_ms = self._time.now_ms()
+            self._on_mute(f"no candle frame of {self.symbol} since {format_time(heard_ms)}")
+
+    def _tell_candle(self, subscriber: _Subscriber, released: Released) -> None:
+        if subscriber not in self._subscribers:
+            return
+        event = CandleArrived(
+            self.symbol, released.candle, released.backfilled, self._time.now_ms()
+        )
+        try:
+            subscriber.listener.on_candle(event)
+        except Exception as error:  # noqa: BLE001 - the border to listeners
+            self._blame(subscriber, error)
+
+    def _tell_outage(self, event: StreamDown | StreamUp) -> None:
+        for subscriber in list(self._subscribers):
+            try:
+                subscriber.listener.on_outage(event)
+            except Exception as error:  # noqa: BLE001 - the border to listeners
+                self._blame(subscriber, error)
+
+    def _blame(self, subscriber: _Subscriber, error: Exception) -> None:
+        logger.error("%s: a listener failed and is dropped", self.symbol, exc_info=error)
+        self._fail(subscriber, f"the listener failed: {error!r}; subscribe again")
+
+    def _fail(self, subscriber: _Subscriber, reason: str) -> None:
+        self._remove(subscriber)
+        try:
+            subscriber.listener.on_failure(FeedFailed(self.symbol, reason))
+        except Exception:  # the border to listeners
+            logger.exception("%s: a listener failed while told of a failure", self.symbol)
+
+    def _remove(self, subscriber: _Subscriber) -> None:
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            subscriber.lane.close()
+            self._sort_out_ticks()
+            self._on_abandoned()
+
+    def _sort_out_ticks(self) -> None:
+        self._tick_listeners = tuple(each for each in self._subscribers if each.wants_ticks)

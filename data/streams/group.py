@@ -1,0 +1,149 @@
+"""The symbols that share one connection: frames to feeds, and what befalls it to all of them."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from data.errors import DataError
+from data.retry import Timing
+from data.streams.connection import StreamConnection
+from data.streams.events import AlertKind, ConnectionAlert, StreamHealth
+from data.streams.exchange_time import ExchangeTime
+from data.streams.feed import SymbolFeed
+from data.streams.policy import StreamPolicy
+from data.streams.tasks import TaskOwner
+from data.venues.base import MarketKind
+from data.venues.base_stream import StreamCandle, StreamTrade, StreamVenue
+
+logger = logging.getLogger(__name__)
+
+_CHANNELS_A_SYMBOL = 2
+
+
+class FeedGroup:
+    """Symbols on one connection; `now` asks the exchange for its time."""
+
+    def __init__(
+        self,
+        venue: StreamVenue,
+        kind: MarketKind,
+        url: str,
+        *,
+        now: Callable[[], Awaitable[int]],
+        time: ExchangeTime,
+        timing: Timing,
+        policy: StreamPolicy,
+        tasks: TaskOwner,
+        on_alert: Callable[[ConnectionAlert], None],
+    ) -> None:
+        self.url = url
+        self.connection = StreamConnection(venue, kind, url, self, timing=timing, policy=policy)
+        self._venue = venue
+        self._now = now
+        self._time = time
+        self._tasks = tasks
+        self._on_alert = on_alert
+        self._feeds: dict[str, SymbolFeed] = {}
+        self._channels: dict[str, tuple[str, ...]] = {}
+        self._was_down = False
+        self._task = tasks.spawn(f"stream {urlsplit(url).netloc}", self.connection.run(), self._die)
+
+    @property
+    def feeds(self) -> tuple[SymbolFeed, ...]:
+        """Return the symbols on this connection."""
+        return tuple(self._feeds.values())
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another symbol fits."""
+        return not self._task.done() and self.connection.room >= _CHANNELS_A_SYMBOL
+
+    def add(self, feed: SymbolFeed) -> None:
+        """Carry a symbol."""
+        self._feeds[feed.instrument.id] = feed
+        self.update_channels(feed)
+        if self.connection.is_up:
+            feed.come_up(now_ms=self._time.now_ms(), is_first=True)
+
+    def remove(self, feed: SymbolFeed) -> None:
+        """Carry a symbol no more."""
+        feed.close()
+        del self._feeds[feed.instrument.id]
+        self.connection.remove(self._channels.pop(feed.instrument.id))
+
+    def update_channels(self, feed: SymbolFeed) -> None:
+        """Subscribe what a symbol's listeners need now, and nothing else."""
+        wanted: tuple[str, ...] = (self._venue.candle_channel(feed.instrument),)
+        if feed.needs_trades:
+            wanted += (self._venue.trade_channel(feed.instrument),)
+        known = self._channels.get(feed.instrument.id, ())
+        self._channels[feed.instrument.id] = wanted
+        self.connection.remove([channel for channel in known if channel not in wanted])
+        self.connection.add(wanted)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._task.cancel()
+
+    def check(self) -> None:
+        """Look after every symbol."""
+        for feed in self.feeds:
+            feed.check()
+
+    def health(self) -> list[StreamHealth]:
+        """Return how each symbol is doing."""
+        return [feed.health() for feed in self.feeds]
+
+    def on_message(self, message: StreamCandle | StreamTrade) -> None:
+        """Take a candle or a trade."""
+        feed = self._feeds.get(message.id)
+        if feed is None:
+            return  # unsubscribed a moment ago
+        if isinstance(message, StreamTrade):
+            feed.take_trade(message)
+        else:
+            feed.take_candle(message)
+
+    def on_unreadable(self, problem: str) -> None:
+        """Note a frame that can't be read."""
+        logger.warning("%s: frame left out: %s", self._venue.facts.name, problem)
+        for feed in self.feeds:
+            feed.note_unreadable()
+
+    def on_refused(self, channel: str, error: str) -> None:
+        """End the symbol whose channel the exchange refuses."""
+        for feed in self.feeds:
+            if channel in self._channels.get(feed.instrument.id, ()):
+                feed.fail(f"{self._venue.facts.name} refuses {channel}: {error}")
+
+    def on_down(self, reason: str) -> None:
+        """Tell every symbol that the connection broke."""
+        self._was_down = True
+        for feed in self.feeds:
+            feed.go_down(reason)
+
+    def on_up(self) -> None:
+        """Tell every symbol that the connection is open."""
+        is_first, self._was_down = not self._was_down, False
+        self._tasks.spawn("stream recovery", self._recover(is_first=is_first), self._die)
+
+    def on_alert(self, kind: AlertKind, attempts: int, down_s: float, reason: str) -> None:
+        """Pass an alert on."""
+        symbols = tuple(feed.symbol for feed in self.feeds)
+        self._on_alert(
+            ConnectionAlert(kind, self._venue.facts.name, attempts, down_s, reason, symbols)
+        )
+
+    async def _recover(self, *, is_first: bool) -> None:
+        try:
+            now_ms = await self._now()
+        except DataError as error:
+            logger.warning("the exchange's time is estimated: %s", error)
+            now_ms = self._time.now_ms()
+        for feed in self.feeds:
+            if self.connection.is_up and not feed.is_connected:
+                feed.come_up(now_ms=now_ms, is_first=is_first)
+
+    def _die(self, error: Exception) -> None:
+        for feed in self.feeds:
+            feed.fail(f"internal error: {error!r}; see the log")
