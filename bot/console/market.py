@@ -47,7 +47,9 @@ def import_files(arguments: argparse.Namespace) -> int:
         f"{summary.files} files, {summary.added:,} of them new"
     )
     if summary.duplicates or summary.reordered:
-        print(f"{summary.duplicates:,} exact duplicates dropped, {summary.reordered:,} files sorted")
+        print(
+            f"{summary.duplicates:,} exact duplicates dropped, {summary.reordered:,} files sorted"
+        )
     print(describe(store.coverage(key)))
     for rejected in summary.rejected:
         print(f"error: {rejected.reason}", file=sys.stderr)
