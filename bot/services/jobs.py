@@ -154,6 +154,8 @@ class JobService:
         job._task = asyncio.create_task(self._run(job, work), name=f"job {view.id}")
         self._tasks.add(job._task)
         job._task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step never notes that it ended.
+        await asyncio.sleep(0)
         return job
 
     def get(self, job_id: str) -> Job:

@@ -14,7 +14,7 @@ Interaction = discord.Interaction[Any]
 log = logging.getLogger(__name__)
 
 # Discord waits 3 s for a first answer; the rest is for the way there.
-PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 1.5
 
 # Discord no longer knows the interaction, or has its answer already.
 _GONE: Final = (10062, 10015, 40060, 50027)

@@ -1,0 +1,117 @@
+"""Worker processes: results, progress, errors, death and cancelling. Real processes."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.services.workers import WorkerDied, WorkerPool
+from engine.errors import InvalidRun
+
+
+def add(numbers, report):
+    for number in numbers:
+        report(number)
+    return sum(numbers)
+
+
+def process_id(_, report):
+    return os.getpid()
+
+
+def fail(text, report):
+    raise InvalidRun(text)
+
+
+def fail_strangely(_, report):
+    class Local(Exception):
+        pass
+
+    raise Local("can't be pickled")
+
+
+def die(_, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_forever(path, report):
+    report(os.getpid())
+    signal.pause()
+
+
+def is_alive(process):
+    return Path(f"/proc/{process}").exists()
+
+
+@pytest.fixture
+async def pool():
+    async with WorkerPool(1) as workers:
+        yield workers
+
+
+async def test_results_and_progress_come_back_in_order(pool):
+    told = []
+
+    assert await pool.run(add, [1, 2, 3], on_progress=told.append) == 6
+    assert told == [1, 2, 3]
+
+
+async def test_a_process_is_used_again(pool):
+    first = await pool.run(process_id, None)
+
+    assert await pool.run(process_id, None) == first
+    assert first != os.getpid()
+
+
+async def test_errors_are_raised_here_with_the_worker_s_traceback(pool):
+    with pytest.raises(InvalidRun, match="no candles") as caught:
+        await pool.run(fail, "no candles")
+
+    assert "in fail" in "".join(caught.value.__notes__)
+    with pytest.raises(WorkerDied, match="Local: can't be pickled"):
+        await pool.run(fail_strangely, None)
+    assert await pool.run(add, [1]) == 1
+
+
+async def test_a_killed_process_is_told_and_replaced(pool):
+    with pytest.raises(WorkerDied, match="probably out of memory"):
+        await pool.run(die, None)
+
+    assert await pool.run(add, [2]) == 2
+
+
+async def test_cancelling_kills_the_process_at_work(pool, tmp_path):
+    begun = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(pool.run(wait_forever, tmp_path, on_progress=begun.set_result))
+    process = await begun
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert not is_alive(process)
+    assert await pool.run(add, [3]) == 3
+
+
+async def test_work_waits_its_turn(pool):
+    begun = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(pool.run(wait_forever, None, on_progress=begun.set_result))
+    await begun
+    started = asyncio.Event()
+    waiting = asyncio.create_task(pool.run(add, [4], on_start=started.set))
+    await asyncio.sleep(0)
+    assert not started.is_set()
+
+    running.cancel()
+
+    assert await waiting == 4
+    assert started.is_set()
+
+
+async def test_leaving_the_pool_ends_its_processes():
+    async with WorkerPool(2) as pool:
+        processes = [await pool.run(process_id, None)]
+
+    assert not any(is_alive(process) for process in processes)
