@@ -118,6 +118,7 @@ def _write_files(results: BacktestResults, folder: Path) -> dict[str, str]:
         # Each page carries Plotly itself, 5 MB; packed it is a third of that.
         packed = gzip.compress(html.encode(), compresslevel=6, mtime=0)
         (folder / f"{name}.html.gz").write_bytes(packed)
+    _write(folder / "summary.txt", results.summary() + "\n")
     _write(folder / "trades.csv", results.trades_csv())
     _write(folder / "results.json", json.dumps(results.to_json(), indent=2, allow_nan=False))
     return figures
