@@ -94,7 +94,7 @@ class JesseTree(app_commands.CommandTree[Any]):
         key = f"commands:{self.client.application_id}:{guild.id}"
         digest = self.definition_hash(guild)
         known: Mapping[str, Any] = await values.get_setting(key, {})
-        if known.get("hash") == digest:
+        if known.get("hash") == digest and await self._are_there(known["ids"], guild):
             log.info("commands unchanged: not synced")
             return dict(known["ids"])
         synced = await self.sync(guild=guild)
@@ -102,6 +102,11 @@ class JesseTree(app_commands.CommandTree[Any]):
         await values.set_setting(key, {"hash": digest, "ids": ids})
         log.info("commands synced", extra={"commands": len(ids)})
         return ids
+
+    async def _are_there(self, ids: Mapping[str, int], guild: discord.Object) -> bool:
+        """Whether Discord still has what was synced: a bot invited anew has lost its commands."""
+        found = await self.fetch_commands(guild=guild)
+        return {command.name: command.id for command in found} == dict(ids)
 
     def definition_hash(self, guild: discord.Object) -> str:
         """Return a hash of what Discord would be given."""
