@@ -15,7 +15,8 @@ from data.cache import CandleStore, SeriesKey
 from data.download import in_order
 from data.errors import NoCandles
 from data.exchange import ExchangeClient
-from data.funding import FundingStore, check_window, download_funding, settled
+from data.funding import FundingStore
+from data.funding_download import check_window, download_funding, settled
 from data.orderflow import (
     OPEN_INTEREST_DELAY_MS,
     OPEN_INTEREST_STALE_MS,
