@@ -1,12 +1,12 @@
 """The JSON that an open page shows: messages, interactions, channels, commands. Changes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bot.sandbox.driver import UserDriver
 from bot.sandbox.errors import DiscordError
 from bot.sandbox.interaction_models import Interaction, InteractionKind, Stage
-from bot.sandbox.models import Channel, Message, Payload, User
+from bot.sandbox.models import Channel, Message, MessageFlag, Payload, User
 from bot.sandbox.page.actions import DIRECT
 from bot.sandbox.payloads_messages import message_payload
 from bot.sandbox.permissions import Permission
@@ -74,6 +74,10 @@ class Renderer:
         """Return one message; files' addresses are relative to the page."""
         payload = message_payload(self._state, message)
         replied = self._state.messages.get(message.reference_id or 0)
+        files = self._with_own_files(payload["attachments"])
+        by_name = {f"attachment://{file['filename']}": file["url"] for file in files}
+        # A layout shows its files where it names them and nowhere else.
+        has_layout = bool(message.flags & MessageFlag.COMPONENTS_V2)
         return {
             "id": str(message.id),
             "kind": message.type,
@@ -82,8 +86,8 @@ class Renderer:
             "edited": message.edited_at is not None,
             "content": message.content,
             "embeds": self._with_own_files(payload["embeds"]),
-            "files": self._with_own_files(payload["attachments"]),
-            "components": self._with_own_files(payload["components"]),
+            "files": [] if has_layout else files,
+            "components": _mapped(payload["components"], lambda text: by_name.get(text, text)),
             "ephemeral": message.ephemeral,
             "loading": message.loading,
             "failed": message.loading and self._has_failed(message),
@@ -236,14 +240,12 @@ class Renderer:
         return message.pings_everyone or not mine.isdisjoint(message.pinged_ids)
 
     def _with_own_files(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._with_own_files(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._with_own_files(item) for item in value]
         prefix = f"{self._state.base_url}/attachments/"
-        if isinstance(value, str) and value.startswith(prefix):
-            return "files/" + value.removeprefix(prefix)
-        return value
+
+        def own(text: str) -> str:
+            return "files/" + text.removeprefix(prefix) if text.startswith(prefix) else text
+
+        return _mapped(value, own)
 
 
 def command_path(data: Mapping[str, Any]) -> str:
@@ -259,3 +261,12 @@ def command_path(data: Mapping[str, Any]) -> str:
 def is_shown(interaction: Interaction) -> bool:
     """Whether a page follows this interaction; loading suggestions shows by itself."""
     return interaction.kind is not InteractionKind.AUTOCOMPLETE
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Return JSON with every text in it changed."""
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value

@@ -178,9 +178,8 @@ export class Composer {
     if (event.isComposing) return undefined;
     const { key, shiftKey } = event;
     if (this.steer(event)) return pill.steered(event.key);
-    const wants = !pill.isSettled && (pill.text !== "" || pill.moved || pill.option.required);
     if (key === "Enter" || (key === "Tab" && !shiftKey)) {
-      if (wants && this.palette.take()) event.preventDefault();
+      if (!pill.isSettled && this.palette.take()) event.preventDefault();
       else if (key === "Enter") {
         event.preventDefault();
         this.submit();

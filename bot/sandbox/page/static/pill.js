@@ -12,7 +12,6 @@ export class Pill {
     this.option = option;
     this.composer = composer;
     this.picked = null;
-    this.moved = false;
     this.asked = 0;
     const id = `option-${option.name}`;
     this.input = option.type === KIND.FILE ? this.fileInput(id) : this.textInput(id);
@@ -85,7 +84,6 @@ export class Pill {
 
   typed() {
     this.picked = null;
-    this.moved = false;
     this.fit();
     this.showProblem(null);
     this.composer.clearError();
@@ -94,7 +92,6 @@ export class Pill {
 
   /** Hear that a key moved the highlight or closed the list. */
   steered(key) {
-    this.moved = true;
     // Suggestions still on their way must not open the list again.
     if (key === "Escape") this.asked += 1;
   }
