@@ -46,6 +46,7 @@ from data.streams.history import ExchangeHistory as ExchangeHistory
 from data.streams.policy import StreamPolicy
 from data.streams.tasks import TaskOwner
 from data.venues.base import Instrument
+from data.venues.base_stream import StreamVenue
 from data.venues.catalog_stream import find_stream_venue
 from engine.candles import Candle, CandleSeries
 from engine.timeframe import floor_to_timeframe, get_timeframe_ms
@@ -69,7 +70,7 @@ class LiveDataProvider(DataProvider):
     All subscribers of a symbol share one subscription, all symbols of a market one connection as
     long as they fit. `history` tells the exchange's time and fills gaps. `on_alert` is called
     when the exchange can't be reached for long and when it can again, `on_failure` when the
-    candles of a `subscribe` end for good.
+    candles of a `subscribe` end for good. `venue` stands in for the exchange's own protocol.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class LiveDataProvider(DataProvider):
         on_failure: OnFailure | None = None,
         timing: Timing | None = None,
         policy: StreamPolicy | None = None,
+        venue: StreamVenue | None = None,
     ) -> None:
         if settings.name == "simulated" and not settings.ws_url:
             raise UnsupportedRequest(
@@ -88,7 +90,7 @@ class LiveDataProvider(DataProvider):
             )
         check_url("EXCHANGE_WS_URL", settings.ws_url, ("ws", "wss"))
         self._settings = settings
-        self._venue = find_stream_venue(settings.name)
+        self._venue = venue or find_stream_venue(settings.name)
         self._history = history
         self._alert_listener = on_alert
         self._failure_listener = on_failure

@@ -75,11 +75,6 @@ class StreamConnection:
         """Tell whether every channel is subscribed over an open socket."""
         return self._is_up
 
-    @property
-    def room(self) -> int:
-        """Return how many more channels fit."""
-        return self._venue.facts.channels_per_connection - len(self._channels)
-
     def add(self, channels: Sequence[str]) -> None:
         """Subscribe channels, now or when the connection is open."""
         new = [channel for channel in channels if channel not in self._channels]

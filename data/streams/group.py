@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 from urllib.parse import urlsplit
 
 from data.errors import DataError
@@ -17,7 +18,7 @@ from data.venues.base_stream import StreamCandle, StreamTrade, StreamVenue
 
 logger = logging.getLogger(__name__)
 
-_CHANNELS_A_SYMBOL = 2
+_CHANNELS_A_SYMBOL: Final = 2  # candles and trades
 
 
 class FeedGroup:
@@ -55,8 +56,10 @@ class FeedGroup:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether another symbol fits."""
-        return not self._task.done() and self.connection.room >= _CHANNELS_A_SYMBOL
+        """Tell whether another symbol fits, whatever its listeners will ask for."""
+        channels = (len(self._feeds) + 1) * _CHANNELS_A_SYMBOL
+        fits = channels <= self._venue.facts.channels_per_connection
+        return fits and not self._task.done()
 
     def add(self, feed: SymbolFeed) -> None:
         """Carry a symbol."""

@@ -185,7 +185,7 @@ def open_market(tmp_path, stepped_timing, test_policy):
     """Open live data of a simulated exchange."""
 
     @asynccontextmanager
-    async def opened(policy=test_policy, **options):
+    async def opened(policy=test_policy, venue=None, **options):
         clock = SteppedClock(NOW)
         options = {"seed": 4, "kline_updates": False, "rate_limit": False, **options}
         alerts, failures = [], []
@@ -204,6 +204,7 @@ def open_market(tmp_path, stepped_timing, test_policy):
                     on_failure=failures.append,
                     timing=stepped_timing.timing(),
                     policy=policy,
+                    venue=venue,
                 ) as live:
                     yield Market(clock, exchange, stepped_timing, history, live, alerts, failures)
 
