@@ -25,6 +25,7 @@ from bot.permissions import Gate
 from bot.services.job_log import StoredJobs, UnfinishedJob
 from bot.services.jobs import JobService
 from bot.services.market_data import MarketData
+from bot.services.own_loop import run_apart
 from bot.services.requests import JobKind
 from bot.services.research import Pictures, Pool, ResearchService
 from bot.services.runs import RunStore
@@ -34,6 +35,8 @@ from bot.services.workers import WorkerPool
 from bot.settings import Settings
 from data.cache import CandleStore
 from data.database import Database
+from data.errors import DataError
+from data.exchange import open_exchange
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +135,7 @@ async def build_app(
             pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
         sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
         jobs = await stack.enter_async_context(JobService(sizes, stored_jobs))
+        await _warm_up(settings)
         market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=log.warning))
         library = StrategyLibrary(settings.strategies_folder)
         research = ResearchService(
@@ -217,6 +221,19 @@ async def _retried(what: str, work: Callable[[], Any]) -> None:
             log.warning("%s: no first connection, next try in %g s", what, delay_s)
         await asyncio.sleep(delay_s)
         delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
+
+
+async def _warm_up(settings: Settings) -> None:
+    """Import the exchange's library before anybody waits; importing it holds threads up."""
+
+    async def open_and_close() -> None:
+        async with open_exchange(settings.exchange_settings):
+            pass
+
+    try:
+        await run_apart(open_and_close)
+    except DataError as error:
+        log.warning("the exchange can't be used: %s", error)
 
 
 async def _prune(runs: RunStore) -> None:

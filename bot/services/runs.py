@@ -20,7 +20,7 @@ from engine.results import BacktestResults, EquityCurve
 
 Report = Callable[[tuple[str, int, int]], None]
 
-DRAWING: Final = "drawing charts"
+WRITING: Final = "writing charts and files"
 FIGURES: Final = ("equity", "trades", "monthly")
 _RUN_ID: Final = re.compile(r"^[0-9a-f]{16}$")
 
@@ -37,12 +37,12 @@ class RunJob:
 def execute_run(job: RunJob, report: Report) -> RunReport:
     """Run a backtest, write its files and return what the channel needs."""
     results = execute_backtest(job.backtest, report)
-    report((DRAWING, 0, 1))
+    report((WRITING, 0, 1))
     folder = job.runs_dir / results.run_id
     folder.mkdir(parents=True, exist_ok=True)
     figures = _write_files(results, folder)
     _write(folder / "request.json", json.dumps(asdict(job.ask), indent=2))
-    report((DRAWING, 1, 1))
+    report((WRITING, 1, 1))
     nothing = CandleSeries.empty(results.price.timeframe)
     curve = EquityCurve(results.equity.time[:0], results.equity.equity[:0])
     return RunReport(job.ask, replace(results, equity=curve, price=nothing), folder, figures)

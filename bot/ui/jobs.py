@@ -22,7 +22,7 @@ STATE_SIGNS: Final[Mapping[JobState, str]] = {
     JobState.INTERRUPTED: "⚡",
 }
 _LISTED: Final = 15
-_COUNTED: Final = 10
+_LEAST_STEPS: Final = 10
 
 
 def title_of(view: JobView) -> str:
@@ -37,9 +37,10 @@ def progress_embed(view: JobView) -> discord.Embed:
         return card.describe(queue_text(view.position)).footer(f"job {view.id}").build()
     progress = view.progress
     lines = [Markup(f"**{escape(progress.stage)}**")]
-    if progress.total > 0:
+    # A stage of two or three steps has no share worth a bar.
+    if progress.total >= _LEAST_STEPS:
         lines.append(bar(progress.fraction))
-        lines += [Markup(text) for text in [_counts(view)] if text]
+        lines.append(Markup(_counts(view)))
     card = Card(title_of(view), colour=ACCENT)
     return card.list(lines).footer(f"job {view.id}").build()
 
@@ -119,10 +120,8 @@ def job_line(view: JobView) -> Markup:
 
 def _counts(view: JobView) -> str:
     progress = view.progress
-    parts = []
-    if progress.total >= _COUNTED:
-        done, total = min(progress.done, progress.total), progress.total
-        parts.append(f"{done:,} of {plural(total, 'candle')}")
+    done = min(progress.done, progress.total)
+    parts = [f"{done:,} of {plural(progress.total, 'candle')}"]
     if progress.remaining_s is not None and progress.remaining_s >= 1:
         parts.append(f"about {seconds(progress.remaining_s)} left")
     return " · ".join(parts)

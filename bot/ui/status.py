@@ -28,7 +28,7 @@ def status_embed(
     card.field("Exchange", _exchange(report))
     backtests = plural(max_jobs, "backtest")
     card.field("Jobs", Markup(f"{active_jobs:,} active, {backtests} at a time"))
-    workers = f"\n{plural(report.workers, 'worker process', 'worker processes')}:"
+    workers = f"\nworkers and browser ({plural(report.workers, 'process', 'processes')}):"
     workers += f" {size(report.workers_bytes)}"
     extra = workers if report.workers else ""
     card.field("Memory", Markup(f"{size(report.memory_bytes)}{extra}"))
