@@ -102,6 +102,35 @@ class World:
     logs: list[logging.LogRecord] = field(default_factory=list)
 
 
+class LogWatch(logging.Handler):
+    """Wakes those who wait for a line of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._written = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self._written.set()
+
+    async def wait_for(self, text: str) -> str:
+        async with asyncio.timeout(15):
+            while not any(text in line for line in self.lines):
+                self._written.clear()
+                await self._written.wait()
+        return next(line for line in self.lines if text in line)
+
+
+@pytest.fixture
+def log_watch(caplog):
+    caplog.set_level(logging.INFO)
+    watch = LogWatch()
+    logging.getLogger("bot").addHandler(watch)
+    yield watch
+    logging.getLogger("bot").removeHandler(watch)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
