@@ -91,6 +91,7 @@ export class History {
   toEnd() {
     this.sticks = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.lastTop = this.scroller.scrollTop;
     this.toPresent.hidden = true;
   }
 
@@ -115,6 +116,7 @@ export class History {
     this.messages.set(data.id, { data, item });
     if (found) {
       const control = found.item.contains(document.activeElement) ? document.activeElement.dataset.control : null;
+      keepPictures(found.item, item);
       found.item.replaceWith(item);
       if (control) item.querySelector(`[data-control="${CSS.escape(control)}"]`)?.focus();
       return;
@@ -177,4 +179,10 @@ export class History {
       previous = data;
     }
   }
+}
+
+// A picture that is drawn already moves over, so that an edit doesn't make the view jump.
+function keepPictures(before, after) {
+  const drawn = new Map([...before.querySelectorAll("img")].filter((picture) => picture.complete).map((picture) => [picture.src, picture]));
+  for (const picture of after.querySelectorAll("img")) drawn.get(picture.src) && picture.replaceWith(drawn.get(picture.src));
 }

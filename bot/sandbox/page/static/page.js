@@ -42,6 +42,10 @@ class Page {
     find("threads-button").addEventListener("click", (event) => this.drawers.toggle(event.currentTarget, "Threads", () => this.drawThreads()));
     find("older").addEventListener("click", () => this.loadOlder());
     find("lightbox").addEventListener("click", () => find("lightbox").close());
+    // Who just types means the message box, as in Discord's client.
+    document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
+      if (target === document.body && key.length === 1 && key !== " " && !(ctrlKey || metaKey || altKey)) this.composer.input.focus();
+    });
     window.addEventListener("hashchange", () => this.settle());
     setInterval(() => refreshRelative(), REFRESH_MS);
   }

@@ -28,7 +28,9 @@ async def show_result(page, proceed):
     return answer
 
 
-async def test_a_command_is_typed_completed_run_and_its_result_shown(open_page, research, proceed):
+async def test_a_command_is_typed_completed_run_and_its_result_shown(
+    open_page, research, proceed, sandbox
+):
     page = await open_page()
     await type_command(page, "/back")
     await expect(page.get_by_role("option", name="/backtest")).to_contain_text("Test a strategy")
@@ -54,6 +56,15 @@ async def test_a_command_is_typed_completed_run_and_its_result_shown(open_page, 
     image = await answer.get_by_role("img", name="Backtest of ma_crossover").element_handle()
     await page.wait_for_function("image => image.naturalWidth > 0", arg=image)
     assert await image.evaluate("image => image.naturalWidth") == 640
+    # The view follows what grows at its end, but not once one has scrolled up.
+    menu = answer.get_by_role("combobox", name="Timeframe")
+    await expect(menu).to_be_in_viewport(ratio=1)
+    await page.locator("#scroller").hover()
+    await page.mouse.wheel(0, -400)
+    await expect(menu).not_to_be_in_viewport()
+    await sandbox.user("viewer").send("meanwhile")
+    await page.get_by_role("button", name="New messages below").click()
+    await expect(page.get_by_text("meanwhile")).to_be_in_viewport(ratio=1)
 
 
 async def test_a_wrong_option_is_told_and_nothing_is_sent(open_page, research, sandbox):
@@ -126,7 +137,8 @@ async def test_optional_options_are_chosen_with_their_choices_and_taken_back(
 
 async def test_escape_closes_the_list_and_then_leaves_the_command(open_page, research):
     page = await open_page()
-    await type_command(page, "/hang ")
+    # Without a click: who just types means the message box.
+    await page.keyboard.type("/hang ")
     await expect(page.locator("#chip")).to_have_text("/hang")
     await page.keyboard.press("Escape")
     await expect(page.locator("#chip")).to_be_hidden()
