@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from engine.candles import Candle
 from engine.orders import Signal, SignalAction
 
+DUST_USD = 1e-6
+
 
 @dataclass
 class OpenPosition:
@@ -131,7 +133,8 @@ class Account:
         if math.isnan(percent) or math.isinf(percent) or percent <= 0:
             return "size"
         equity = self.equity(fill)
-        if not equity > 0:
+        # A liquidation without costs leaves exactly nothing, which floats show as some 1e-13.
+        if not equity > DUST_USD:
             return "equity"
         # Infinity would pass as a far target; it's taken for what it is, no price.
         if stop is not None and (not math.isfinite(stop) or stop <= 0):

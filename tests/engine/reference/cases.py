@@ -75,19 +75,18 @@ def make_case(draw: random.Random, longest: int = 160) -> Case:
     times = draw_times(draw, draw.randint(1, longest), timeframes)
     tick = draw.choice((0.25, 0.5, 1.0))
     candles = draw_candles(draw, times, tick)
-    start = draw_start(draw, times)
     return Case(
         candles=candles,
         timeframes=timeframes,
         script=draw_script(draw),
         tick=tick,
-        start=start,
+        start=draw_start(draw, times),
         initial_balance=draw.choice((10_000.0, 1_000.0, 333.33)),
         fee_rate=draw.choice((0.0, 0.0005, 0.0005, 0.01)),
         slippage_bps=draw.choice((0.0, 0.0, 1.0, 5.0, 100.0)),
         max_leverage=draw.choice((1.0, 1.0, 2.0, 5.0, 20.0)),
         fill="close" if draw.random() < 0.5 else "next_open",
-        funding=draw_funding(draw, times, start),
+        funding=draw_funding(draw, times),
     )
 
 
@@ -206,13 +205,8 @@ def draw_start(draw: random.Random, times: list[int]) -> int | None:
     return draw_time_in(draw, draw.choice(holes))
 
 
-def draw_funding(
-    draw: random.Random, times: list[int], start: int | None
-) -> tuple[tuple[int, float], ...]:
-    """Draw funding times at closes, within candles and within holes, in order.
-
-    None falls between a start in a hole and the first candle after it: a test of its own has that.
-    """
+def draw_funding(draw: random.Random, times: list[int]) -> tuple[tuple[int, float], ...]:
+    """Draw funding times at closes, within candles and within holes, in order."""
     if draw.random() < 0.6:
         return ()
     holes = find_holes(times)
@@ -222,10 +216,8 @@ def draw_funding(
             found.add(draw_time_in(draw, draw.choice(holes)))
         else:
             found.add(draw.choice(times) + draw.choice((0, 0, MINUTE_MS, 1, -1, 30_000)))
-    begin = times[0] if start is None else start
-    first = next(time for time in times if time >= begin)
     rates = (0.0001, -0.0001, 0.01, -0.05, 0.3)
-    return tuple((time, draw.choice(rates)) for time in sorted(found) if not begin < time <= first)
+    return tuple((time, draw.choice(rates)) for time in sorted(found))
 
 
 def find_holes(times: list[int]) -> list[tuple[int, int]]:

@@ -51,15 +51,6 @@ def find_differences(
     return found
 
 
-def is_dust(run: ReferenceRun) -> bool:
-    """Tell whether equity came so near to zero that rounding alone decides what happens next.
-
-    A liquidation without costs leaves exactly nothing, which floats show as a few 1e-13.
-    """
-    scale = max([1.0, *(abs(equity) for _, equity in run.equity)])
-    return any(abs(equity) < TOLERANCE * scale for _, equity in run.equity)
-
-
 def is_close(expected: float, got: float, scale: float) -> bool:
     """Tell whether two sums agree; `scale` is the size of what was added and taken away."""
     return math.isclose(expected, got, rel_tol=TOLERANCE, abs_tol=1e-12 * scale)

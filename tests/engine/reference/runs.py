@@ -172,5 +172,5 @@ def build_engine(case: Case, seen: Seen) -> Engine:
 
 def add_funding(engine: Engine, case: Case) -> None:
     """Put in all funding that is due after the start."""
-    start = case.candles[first_candle(case)].timestamp
+    start = case.candles[0].timestamp if case.start is None else case.start
     engine.add_funding((time, rate) for time, rate in case.funding if time > start)
