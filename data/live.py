@@ -209,12 +209,12 @@ class LiveDataProvider(DataProvider):
             timing=self._timing,
             policy=self._policy,
             tasks=self._tasks,
-            on_mute=group.connection.replace,
+            link=group.connection,
             on_abandoned=partial(self._tidy, symbol),
         )
         group.add(feed)
         self._feeds[symbol] = group, feed
-        if self._checking is None:
+        if self._checking is None or self._checking.done():
             self._checking = self._tasks.spawn("stream checks", self._check(), self._die)
         return group, feed
 
@@ -259,7 +259,7 @@ class LiveDataProvider(DataProvider):
         while True:
             await self._timing.sleep(self._policy.check_s)
             for group in list(self._groups):
-                group.check()
+                await group.check()
 
     def _alert(self, alert: ConnectionAlert) -> None:
         log = logger.info if alert.kind is AlertKind.RECOVERED else logger.error

@@ -32,13 +32,14 @@ class StateCloser:
         self._forming = candle
         return [forming] if forming and candle.timestamp > forming.timestamp else []
 
-    def close_until(self, time_ms: int) -> list[Candle]:
-        """Return the forming candle if its minute was over at this exchange time."""
-        forming = self._forming
-        if forming is None or forming.timestamp + MINUTE_MS > time_ms:
-            return []
-        self._forming = None
-        return [forming]
+    def is_due(self, time_ms: int) -> bool:
+        """Tell whether the forming candle's minute was over at this exchange time."""
+        return self._forming is not None and self._forming.timestamp + MINUTE_MS <= time_ms
+
+    def close(self) -> list[Candle]:
+        """Return the forming candle, if there is one, as closed."""
+        forming, self._forming = self._forming, None
+        return [] if forming is None else [forming]
 
     def forget(self) -> None:
         """Drop the state: the connection broke, and what came last may not be the end of it."""

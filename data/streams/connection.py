@@ -75,6 +75,11 @@ class StreamConnection:
         """Tell whether every channel is subscribed over an open socket."""
         return self._is_up
 
+    @property
+    def heard_at(self) -> float:
+        """Return when (monotonic) anything came over the open socket, pongs included."""
+        return self._session.last_heard if self._session else float("-inf")
+
     def add(self, channels: Sequence[str]) -> None:
         """Subscribe channels, now or when the connection is open."""
         new = [channel for channel in channels if channel not in self._channels]
@@ -95,6 +100,12 @@ class StreamConnection:
         if self._is_up:
             self._replacing = reason
             self._replace.set()
+
+    async def ping(self) -> None:
+        """Ask for a sign of life, if there is a socket."""
+        if self._session:
+            with suppress(*UNREACHABLE):  # the session's own task sees it, too
+                await self._session.ping()
 
     async def run(self) -> None:
         """Keep the channels subscribed until cancelled."""

@@ -7,6 +7,7 @@ own behind it, so that one that joins late or comes back after days misses nothi
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from data.retry import Timing
 from data.streams.closing import StateCloser, TradeTally
@@ -32,6 +33,20 @@ from engine.timeframe import MINUTE_MS, floor_to_timeframe
 logger = logging.getLogger(__name__)
 
 
+class Link(Protocol):
+    """The connection that a symbol's frames come over."""
+
+    @property
+    def heard_at(self) -> float:
+        """Return when (monotonic) anything came, pongs included."""
+
+    async def ping(self) -> None:
+        """Ask for a sign of life."""
+
+    def replace(self, reason: str) -> None:
+        """Give the open socket up and open another."""
+
+
 @dataclass(eq=False, slots=True)
 class _Subscriber:
     listener: MarketListener
@@ -42,7 +57,8 @@ class _Subscriber:
 class SymbolFeed:
     """One symbol's stream and its listeners; `time` is the exchange's.
 
-    `on_mute` is called with the reason when the stream is silent though the market is not.
+    The link is replaced when the stream is silent though the market is not. `on_abandoned` is
+    called when a listener has left.
     """
 
     def __init__(
@@ -57,7 +73,7 @@ class SymbolFeed:
         timing: Timing,
         policy: StreamPolicy,
         tasks: TaskOwner,
-        on_mute: Callable[[str], None],
+        link: Link,
         on_abandoned: Callable[[], None],
     ) -> None:
         self.symbol = symbol
@@ -69,7 +85,7 @@ class SymbolFeed:
         self._timing = timing
         self._policy = policy
         self._tasks = tasks
-        self._on_mute = on_mute
+        self._link = link
         self._on_abandoned = on_abandoned
         self._closer = None if facts.marks_closes else StateCloser()
         self._tally = None if facts.has_taker_volume else TradeTally()
@@ -184,12 +200,11 @@ class SymbolFeed:
         self._tell_outage(StreamUp(self.symbol, missed_from, max(missed_from, forming)))
         self._lane.fill_until(forming)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Close what the clock closes, and ask REST for what is overdue."""
         now_ms = self._time.now_ms()
         if self._closer is not None:
-            for candle in self._closer.close_until(now_ms - self._policy.close_grace_ms):
-                self._take_closed(candle)
+            await self._close_by_clock(self._closer, now_ms)
         late_ms = now_ms - self._lane.next_open - MINUTE_MS
         if late_ms < self._policy.overdue_ms:
             self._overdue_asked = 0
@@ -232,6 +247,20 @@ class SymbolFeed:
             on_death=lambda error: self.fail(f"internal error: {error!r}; see the log"),
         )
 
+    async def _close_by_clock(self, closer: StateCloser, now_ms: int) -> None:
+        """Close a candle whose minute is over, if frames of its end can't still be missing.
+
+        A socket can die unnoticed: only what came after the end shows that all before it came.
+        """
+        if not closer.is_due(now_ms - self._policy.close_grace_ms):
+            return
+        since_end_s = (now_ms - floor_to_timeframe(now_ms, "1m")) / 1000.0
+        if self._link.heard_at >= self._timing.monotonic() - since_end_s:
+            for candle in closer.close():
+                self._take_closed(candle)
+        else:
+            await self._link.ping()
+
     def _take_closed(self, candle: Candle) -> None:
         flaw = find_flaw(candle)
         if flaw is not None:
@@ -259,7 +288,7 @@ class SymbolFeed:
         heard_ms = max(self._heard_ms, self._up_since_ms)
         if self.is_connected and heard_ms < open_time:
             self._up_since_ms = self._time.now_ms()
-            self._on_mute(f"no candle frame of {self.symbol} since {format_time(heard_ms)}")
+            self._link.replace(f"no candle frame of {self.symbol} since {format_time(heard_ms)}")
 
     def _tell_candle(self, subscriber: _Subscriber, released: Released) -> None:
         if subscriber not in self._subscribers:

@@ -88,10 +88,10 @@ class FeedGroup:
         """Close the connection."""
         self._task.cancel()
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Look after every symbol."""
         for feed in self.feeds:
-            feed.check()
+            await feed.check()
 
     def health(self) -> list[StreamHealth]:
         """Return how each symbol is doing."""
@@ -140,6 +140,7 @@ class FeedGroup:
     async def _recover(self, *, is_first: bool) -> None:
         try:
             now_ms = await self._now()
+            self._time.observe(now_ms)
         except DataError as error:
             logger.warning("the exchange's time is estimated: %s", error)
             now_ms = self._time.now_ms()

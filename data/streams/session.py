@@ -55,7 +55,8 @@ async def open_socket(url: str) -> ClientConnection:
 class StreamSession:
     """One socket and its subscriptions; `ready` is set when the first of them are answered.
 
-    `leaving` is set when the exchange says that it will cut the connection. `on_message` gets
+    `leaving` is set when the exchange says that it will cut the connection; `last_heard` is when
+    (monotonic) anything came, pongs included. `on_message` gets
     candles and trades, `on_refused` a channel and why, `on_unreadable` what can't be read.
     """
 
@@ -85,7 +86,7 @@ class StreamSession:
         self._unanswered: dict[str, tuple[ChannelRequest, float]] = {}
         self._asked: set[str] = set()
         self._next_id = 1
-        self._last_heard = self._last_ping = timing.monotonic()
+        self.last_heard = self._last_ping = timing.monotonic()
 
     def match(self, channels: Sequence[str]) -> None:
         """Ask for what is missing of these channels, and give all others back."""
@@ -109,6 +110,15 @@ class StreamSession:
         """Give channels back; the answer is not waited for."""
         self._asked.difference_update(channels)
         self._send(self._venue.unsubscribe(self._kind, channels, first_id=self._next_id))
+
+    async def ping(self) -> None:
+        """Ask the exchange for a sign of life."""
+        self._last_ping = self._timing.monotonic()
+        if self._venue.facts.ping is not None:
+            self._outbox.put_nowait(self._venue.facts.ping)
+            return
+        pong = await self._socket.ping()
+        pong.add_done_callback(self._hear_pong)  # type: ignore[attr-defined]
 
     async def run(self) -> None:
         """Serve the socket until it is of no more use.
@@ -138,7 +148,7 @@ class StreamSession:
     async def _read(self) -> None:
         parse, monotonic = self._venue.parse, self._timing.monotonic
         async for text in self._socket:
-            self._last_heard = monotonic()
+            self.last_heard = monotonic()
             if isinstance(text, bytes):
                 continue
             try:
@@ -165,26 +175,18 @@ class StreamSession:
             await self._timing.sleep(self._policy.check_s)
             now = self._timing.monotonic()
             if now - self._last_ping >= self._venue.facts.ping_interval_s:
-                self._last_ping = now
-                await self._ping()
-            if now - self._last_heard > self._policy.dead_after_s:
+                await self.ping()
+            if now - self.last_heard > self._policy.dead_after_s:
                 raise SessionEnded(
-                    f"nothing came for {now - self._last_heard:.0f} s, not even a pong"
+                    f"nothing came for {now - self.last_heard:.0f} s, not even a pong"
                 )
             for request, sent in self._unanswered.values():
                 if now - sent > self._policy.answer_within_s:
                     raise SessionEnded(f"no answer to the subscription of {request.channels[0]}")
 
-    async def _ping(self) -> None:
-        if self._venue.facts.ping is not None:
-            self._outbox.put_nowait(self._venue.facts.ping)
-            return
-        pong = await self._socket.ping()
-        pong.add_done_callback(self._hear_pong)  # type: ignore[attr-defined]
-
     def _hear_pong(self, pong: "asyncio.Future[float]") -> None:
         if not pong.cancelled() and pong.exception() is None:
-            self._last_heard = self._timing.monotonic()
+            self.last_heard = self._timing.monotonic()
 
     def _settle(self, answer: Answer) -> None:
         name = answer.id or answer.channel

@@ -20,13 +20,15 @@ def test_a_candle_is_closed_when_a_later_one_begins():
     assert closer.update(state(3 * MINUTE_MS)) == [state(0, 10.5)]
 
 
-def test_a_candle_is_closed_once_its_minute_is_over():
+def test_a_candle_is_due_once_its_minute_is_over():
     closer = StateCloser()
+    assert not closer.is_due(MINUTE_MS)
     closer.update(state(0))
 
-    assert closer.close_until(MINUTE_MS - 1) == []
-    assert closer.close_until(MINUTE_MS) == [state(0)]
-    assert closer.close_until(2 * MINUTE_MS) == []
+    assert not closer.is_due(MINUTE_MS - 1)
+    assert closer.is_due(MINUTE_MS)
+    assert closer.close() == [state(0)]
+    assert closer.close() == []
     assert closer.update(state(MINUTE_MS)) == []
 
 

@@ -23,6 +23,9 @@ GAP_GRACE_S, RECONNECT_S, CHECK_S = 0.25, 1.5, 7.0
 IDS = {"bybit": "BTCUSDT", "hyperliquid": "BTC", "binance": "BTCUSDT"}
 
 
+PING = {"method": "ping"}
+
+
 def at(minute):
     return FIRST + minute * MINUTE_MS
 
@@ -293,22 +296,46 @@ async def test_hyperliquid_closes_a_candle_when_the_next_begins(hyperliquid, rec
     assert hyperliquid.server.paths == ["/ws"]
 
 
-async def test_hyperliquid_s_last_candle_is_closed_by_the_clock(hyperliquid, recorder):
-    listener = recorder()
-    await hyperliquid.live.subscribe_market("BTC/USDC:USDC", listener)
-    await hyperliquid.until_connected()
-    await hyperliquid.server.send(
+async def open_with_forming_candle(venue, listener):
+    """Subscribe, and receive a state of the first minute, 50 s into it."""
+    await venue.live.subscribe_market("BTC/USDC:USDC", listener, ticks=True)
+    await venue.until_connected()
+    await venue.server.send(
         hyperliquid_candle(candle(0)), hyperliquid_trades(("B", 3.0, at(0) + 50_000))
     )
-    await hyperliquid.server.send(hyperliquid_candle(candle(0)))
-    async with asyncio.timeout(10):
-        while hyperliquid.live.health()[0].last_frame_age_s is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-    await hyperliquid.timing.advance(13.0)
+    await listener.until(lambda: listener.ticks)
 
+
+async def test_hyperliquid_s_last_candle_is_closed_by_the_clock(hyperliquid, recorder):
+    listener = recorder()
+    await open_with_forming_candle(hyperliquid, listener)
+    await hyperliquid.timing.advance(13.0)  # 3 s after the end: all is silent, so it is pinged
+    await hyperliquid.server.until(lambda: PING in hyperliquid.server.requests)
+    await hyperliquid.server.send(hyperliquid_trades(("B", 1.0, at(1) + 3_000)))  # behind the pong
+    await listener.until(lambda: len(listener.ticks) == 2)
+    await hyperliquid.timing.wake(CHECK_S)
     await listener.candles(1)
+
     assert hyperliquid.history.asked == []  # no need of REST
     assert listener.backfilled == []
+
+
+async def test_a_socket_that_died_unnoticed_closes_no_candle(open_venue, recorder):
+    def answer(request):
+        return [] if request == PING else hyperliquid_answer(request)
+
+    async with open_venue("hyperliquid", answer) as venue:
+        listener = recorder()
+        await open_with_forming_candle(venue, listener)
+        venue.history.candles = [candle(0, close=99.5, volume=7.0)]
+        await venue.timing.advance(13.0)
+        await venue.server.until(lambda: PING in venue.server.requests)
+        venue.timing.now_s += 5.0
+        await venue.timing.wake(CHECK_S)
+        (first,) = await listener.candles(1)
+
+    assert (first.close, first.volume) == (99.5, 7.0)
+    assert listener.backfilled == [0]
 
 
 async def test_an_idle_market_is_not_taken_for_a_mute_stream(hyperliquid, recorder):
