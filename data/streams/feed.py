@@ -1,19 +1,16 @@
 """One symbol's live market: from its frames to its listeners. No sockets, no subscriptions.
 
-The candles of the stream pass one lane, which makes them whole; each listener has a lane of its
-own behind it, so that one that joins late or comes back after days misses nothing either.
+The candles of the stream pass one lane, which makes them whole, on the way to the audience.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from data.retry import Timing
+from data.streams.audience import Audience
 from data.streams.closing import StateCloser, TradeTally
 from data.streams.events import (
-    CandleArrived,
-    FeedFailed,
     MarketListener,
     StreamDown,
     StreamHealth,
@@ -47,13 +44,6 @@ class Link(Protocol):
         """Give the open socket up and open another."""
 
 
-@dataclass(eq=False, slots=True)
-class _Subscriber:
-    listener: MarketListener
-    wants_ticks: bool
-    lane: Lane
-
-
 class SymbolFeed:
     """One symbol's stream and its listeners; `time` is the exchange's.
 
@@ -80,17 +70,16 @@ class SymbolFeed:
         self.instrument = instrument
         self.is_connected = False
         self.reconnects = 0
+        self._down: StreamDown | None = None
         self._fetch = fetch
         self._time = time
         self._timing = timing
         self._policy = policy
         self._tasks = tasks
         self._link = link
-        self._on_abandoned = on_abandoned
         self._closer = None if facts.marks_closes else StateCloser()
         self._tally = None if facts.has_taker_volume else TradeTally()
-        self._subscribers: list[_Subscriber] = []
-        self._tick_listeners: tuple[_Subscriber, ...] = ()
+        self._audience = Audience(symbol, self._make_lane, time.now_ms, on_abandoned)
         self._lane = self._make_lane(symbol, begins, self._pass_on)
         self._tick_floor = begins
         self._stale_ticks = 0
@@ -104,46 +93,38 @@ class SymbolFeed:
     @property
     def has_listeners(self) -> bool:
         """Tell whether anybody listens."""
-        return bool(self._subscribers)
+        return len(self._audience) > 0
 
     @property
     def needs_trades(self) -> bool:
         """Tell whether trades are wanted by a listener or for the taker volume."""
-        return self._tally is not None or bool(self._tick_listeners)
+        return self._tally is not None or self._audience.wants_ticks
 
     def knows(self, listener: MarketListener) -> bool:
         """Tell whether a listener is subscribed."""
-        return any(each.listener is listener for each in self._subscribers)
+        return self._audience.knows(listener)
 
     def add(self, listener: MarketListener, *, ticks: bool, after: int | None) -> None:
         """Tell a listener every candle that opens later than `after` (ms); None: from now on."""
+        if self._down is not None:
+            listener.on_outage(self._down)
         next_open = self._lane.next_open
         begins = next_open if after is None else floor_to_timeframe(after, "1m") + MINUTE_MS
-
-        def deliver(released: Released) -> None:
-            self._tell_candle(subscriber, released)
-
-        lane = self._make_lane(f"{self.symbol} for a listener", begins, deliver)
-        subscriber = _Subscriber(listener, ticks, lane)
-        self._subscribers.append(subscriber)
-        self._sort_out_ticks()
+        lane = self._audience.add(listener, ticks=ticks, begins=begins)
         lane.fill_until(next_open)
 
     def remove(self, listener: MarketListener) -> None:
         """Tell a listener nothing more."""
-        for subscriber in [each for each in self._subscribers if each.listener is listener]:
-            self._remove(subscriber)
+        self._audience.remove(listener)
 
     def close(self) -> None:
         """Ask REST no more."""
         self._lane.close()
-        for subscriber in self._subscribers:
-            subscriber.lane.close()
+        self._audience.close()
 
     def fail(self, reason: str) -> None:
         """End the feed: tell every listener, and have none."""
-        for subscriber in list(self._subscribers):
-            self._fail(subscriber, reason)
+        self._audience.fail(reason)
         self._lane.close()
 
     def take_candle(self, message: StreamCandle) -> None:
@@ -164,18 +145,15 @@ class SymbolFeed:
         if self._tally is not None:
             self._tally.add(trade)
             self._time.observe(trade.time_ms)
-        if not self._tick_listeners:
+        if not self._audience.wants_ticks:
             return
         if trade.time_ms < self._tick_floor:
             self._stale_ticks += 1
             return
         self._tick_floor = trade.time_ms
-        tick = Tick(self.symbol, trade.price, trade.quantity, trade.time_ms, trade.taker_side)
-        for subscriber in self._tick_listeners:
-            try:
-                subscriber.listener.on_tick(tick)
-            except Exception as error:  # noqa: BLE001 - the border to listeners
-                self._blame(subscriber, error)
+        self._audience.tell_tick(
+            Tick(self.symbol, trade.price, trade.quantity, trade.time_ms, trade.taker_side)
+        )
 
     def note_unreadable(self) -> None:
         """Count a frame that can't be read."""
@@ -186,18 +164,20 @@ class SymbolFeed:
         self.is_connected = False
         if self._closer is not None:
             self._closer.forget()
-        self._tell_outage(StreamDown(self.symbol, reason, self._time.now_ms()))
+        self._down = StreamDown(self.symbol, reason, self._time.now_ms())
+        self._audience.tell_outage(self._down)
 
-    def come_up(self, *, now_ms: int, is_first: bool) -> None:
-        """Note that the connection is open; fetch what was missed up to `now_ms`."""
+    def come_up(self, *, now_ms: int) -> None:
+        """Note that the connection is open; if it was broken, fetch what was missed so far."""
         self.is_connected = True
         self._up_since_ms = now_ms
-        if is_first:
+        if self._down is None:
             return
+        self._down = None
         self.reconnects += 1
         forming = floor_to_timeframe(now_ms, "1m")
         missed_from = self._lane.next_open
-        self._tell_outage(StreamUp(self.symbol, missed_from, max(missed_from, forming)))
+        self._audience.tell_outage(StreamUp(self.symbol, missed_from, max(missed_from, forming)))
         self._lane.fill_until(forming)
 
     async def check(self) -> None:
@@ -221,7 +201,7 @@ class SymbolFeed:
         return StreamHealth(
             symbol=self.symbol,
             is_connected=self.is_connected,
-            listeners=len(self._subscribers),
+            listeners=len(self._audience),
             last_candle_open=sequencer.last_open,
             last_frame_age_s=None if heard is None else self._timing.monotonic() - heard,
             reconnects=self.reconnects,
@@ -278,8 +258,7 @@ class SymbolFeed:
         candle = released.candle
         self._tick_floor = max(self._tick_floor, candle.timestamp + MINUTE_MS)
         self._overdue_asked = 0
-        for subscriber in list(self._subscribers):
-            subscriber.lane.pass_on(released)
+        self._audience.pass_on(released)
         if released.backfilled and candle.volume > 0:
             self._suspect_mute(candle.timestamp)
 
@@ -289,42 +268,3 @@ class SymbolFeed:
         if self.is_connected and heard_ms < open_time:
             self._up_since_ms = self._time.now_ms()
             self._link.replace(f"no candle frame of {self.symbol} since {format_time(heard_ms)}")
-
-    def _tell_candle(self, subscriber: _Subscriber, released: Released) -> None:
-        if subscriber not in self._subscribers:
-            return
-        event = CandleArrived(
-            self.symbol, released.candle, released.backfilled, self._time.now_ms()
-        )
-        try:
-            subscriber.listener.on_candle(event)
-        except Exception as error:  # noqa: BLE001 - the border to listeners
-            self._blame(subscriber, error)
-
-    def _tell_outage(self, event: StreamDown | StreamUp) -> None:
-        for subscriber in list(self._subscribers):
-            try:
-                subscriber.listener.on_outage(event)
-            except Exception as error:  # noqa: BLE001 - the border to listeners
-                self._blame(subscriber, error)
-
-    def _blame(self, subscriber: _Subscriber, error: Exception) -> None:
-        logger.error("%s: a listener failed and is dropped", self.symbol, exc_info=error)
-        self._fail(subscriber, f"the listener failed: {error!r}; subscribe again")
-
-    def _fail(self, subscriber: _Subscriber, reason: str) -> None:
-        self._remove(subscriber)
-        try:
-            subscriber.listener.on_failure(FeedFailed(self.symbol, reason))
-        except Exception:  # the border to listeners
-            logger.exception("%s: a listener failed while told of a failure", self.symbol)
-
-    def _remove(self, subscriber: _Subscriber) -> None:
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
-            subscriber.lane.close()
-            self._sort_out_ticks()
-            self._on_abandoned()
-
-    def _sort_out_ticks(self) -> None:
-        self._tick_listeners = tuple(each for each in self._subscribers if each.wants_ticks)

@@ -46,7 +46,7 @@ class FeedGroup:
         self._on_alert = on_alert
         self._feeds: dict[str, SymbolFeed] = {}
         self._channels: dict[str, tuple[str, ...]] = {}
-        self._was_down = False
+        self._down_reason: str | None = None
         self._task = tasks.spawn(f"stream {urlsplit(url).netloc}", self.connection.run(), self._die)
 
     @property
@@ -66,7 +66,9 @@ class FeedGroup:
         self._feeds[feed.instrument.id] = feed
         self.update_channels(feed)
         if self.connection.is_up:
-            feed.come_up(now_ms=self._time.now_ms(), is_first=True)
+            feed.come_up(now_ms=self._time.now_ms())
+        elif self._down_reason is not None:
+            feed.go_down(self._down_reason)
 
     def remove(self, feed: SymbolFeed) -> None:
         """Carry a symbol no more."""
@@ -121,14 +123,14 @@ class FeedGroup:
 
     def on_down(self, reason: str) -> None:
         """Tell every symbol that the connection broke."""
-        self._was_down = True
+        self._down_reason = reason
         for feed in self.feeds:
             feed.go_down(reason)
 
     def on_up(self) -> None:
         """Tell every symbol that the connection is open."""
-        is_first, self._was_down = not self._was_down, False
-        self._tasks.spawn("stream recovery", self._recover(is_first=is_first), self._die)
+        self._down_reason = None
+        self._tasks.spawn("stream recovery", self._recover(), self._die)
 
     def on_alert(self, kind: AlertKind, attempts: int, down_s: float, reason: str) -> None:
         """Pass an alert on."""
@@ -137,7 +139,7 @@ class FeedGroup:
             ConnectionAlert(kind, self._venue.facts.name, attempts, down_s, reason, symbols)
         )
 
-    async def _recover(self, *, is_first: bool) -> None:
+    async def _recover(self) -> None:
         try:
             now_ms = await self._now()
             self._time.observe(now_ms)
@@ -146,7 +148,7 @@ class FeedGroup:
             now_ms = self._time.now_ms()
         for feed in self.feeds:
             if self.connection.is_up and not feed.is_connected:
-                feed.come_up(now_ms=now_ms, is_first=is_first)
+                feed.come_up(now_ms=now_ms)
 
     def _die(self, error: Exception) -> None:
         for feed in self.feeds:

@@ -124,6 +124,20 @@ async def test_every_listener_of_a_broken_stream_is_told_and_made_whole(market, 
     assert listener.outages == second.outages
 
 
+async def test_who_joins_while_the_stream_is_down_is_told(market, listener, recorder):
+    await market.exchange.set_faults(drop_sockets=True)
+    await listener.down()
+    same, other = recorder(), recorder()
+    await market.live.subscribe_market("BTC/USDT", same)
+    await market.live.subscribe_market("ETH/USDT", other)
+    await market.timing.wake(RECONNECT_S)
+    for each in (listener, same, other):
+        await each.up()
+
+    assert same.outages == listener.outages
+    assert [type(event).__name__ for event in other.outages] == ["StreamDown", "StreamUp"]
+
+
 async def test_ticks_come_to_those_who_ask_and_only_while_they_do(market, listener, recorder):
     trader = recorder()
     await market.live.subscribe_market("BTC/USDT", trader, ticks=True)
