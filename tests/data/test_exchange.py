@@ -278,12 +278,13 @@ async def test_nobody_listening_is_given_up_with_advice(connect):
 
 
 async def test_no_answer_in_time_is_retried(binance, connect):
-    async with connect("binance", binance.url, timeout_s=0.3) as exchange:
+    async with connect("binance", binance.url, timeout_s=1.0) as exchange:
         await exchange.instrument("BTC/USDT")
         binance.hangs = 1
         assert len(await ask_a_candle(exchange)) == 10
 
-    assert len(binance.asked("klines")) == 2
+    assert len(binance.asked("klines")) >= 2
+    assert binance.hangs == 0
 
 
 async def test_a_wrong_request_is_not_repeated(binance, connect):

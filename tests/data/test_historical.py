@@ -77,18 +77,16 @@ async def test_a_complete_cache_needs_no_exchange_and_no_credentials(store, mark
 
 async def test_holes_that_lie_close_are_asked_for_together(binance, provide, store, present):
     provider, key = provide("binance", binance.url)
-    start = present - 40 * HOUR
-    for first, stop in ((10, 15), (25, 30)):  # hours, less than half a page each
-        times = range(start + first * HOUR, start + stop * HOUR, MINUTE)
-        store.write(key, candles_at(list(times)), volume_delta_source=None)
+    start = present - 20 * HOUR
+    times = [t for t in range(start, present, MINUTE) if t // MINUTE % 100]
+    store.write(key, candles_at(times), volume_delta_source=None)
 
     async with provider:
         summary = await provider.complete(key, start, present)
 
-    asked = [query for query in binance.asked("klines") if query["interval"] == "1m"]
-    assert len(asked) == 3
-    assert summary.fetched == 30 * 60
-    assert store.coverage(key).candles == 40 * 60
+    assert summary.fetched == 12
+    assert len(binance.asked("klines")) == 2
+    assert store.coverage(key).candles == 20 * 60
 
 
 async def test_leading_inner_and_trailing_ranges_are_fetched_alone(
@@ -231,6 +229,34 @@ async def test_a_halt_over_several_pages_is_one_gap(binance, provide, store, mar
 
     assert [(gap.first, gap.missing) for gap in summary.gaps] == [(halt[0], 60 * 60)]
     assert store.known_gaps(key) == (halt,)
+
+
+@pytest.mark.parametrize("ends_with_page", [True, False])
+async def test_a_halt_at_the_edge_of_a_page_is_a_gap(
+    ends_with_page, binance, provide, store, market, present
+):
+    start = present - 100 * HOUR
+    page_end = start + 999 * MINUTE
+    halt = (page_end - HOUR, page_end) if ends_with_page else (page_end, page_end + HOUR)
+    market.gaps.append(halt)
+    provider, key = provide("binance", binance.url)
+    async with provider:
+        await provider.complete(key, start, present - HOUR)
+
+    assert store.known_gaps(key) == (halt,)
+
+
+async def test_a_halt_before_stored_candles_is_a_gap(binance, provide, store, market, present):
+    halt = (present - 50 * HOUR, present - 30 * HOUR)
+    market.gaps.append(halt)
+    provider, key = provide("binance", binance.url)
+    stored = [*range(halt[1], halt[1] + HOUR, MINUTE)]
+    store.write(key, candles_at(stored), volume_delta_source=None)
+    async with provider:
+        await provider.complete(key, present - 60 * HOUR, present)
+
+    assert store.known_gaps(key) == (halt,)
+    assert store.missing_ranges(key, present - 60 * HOUR, present) == []
 
 
 async def test_an_asked_range_that_ends_in_a_halt_is_confirmed_by_a_later_candle(

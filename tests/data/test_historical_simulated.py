@@ -92,10 +92,10 @@ async def test_a_wait_that_the_exchange_asks_for_is_kept(simulated, provide, fak
 
 
 async def test_slow_answers_are_given_up_and_asked_for_again(simulated, provide, store):
-    provider, key = provide("simulated", simulated.rest_url, timeout_s=0.4)
+    provider, key = provide("simulated", simulated.rest_url, timeout_s=0.8)
     async with provider:
         await provider.now()
-        simulated.faults.set(rest_path="/fapi/v1/klines", slow=2, slow_seconds=2.0)
+        simulated.faults.set(rest_path="/fapi/v1/klines", slow=2, slow_seconds=1.5)
         await provider.complete(key, START, NOW)
 
     assert simulated.faults.counters["slow"] == 2
