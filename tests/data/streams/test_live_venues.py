@@ -10,6 +10,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from data.ccxt_client import ExchangeSettings
+from data.errors import ExchangeUnavailable, UnknownExchange
 from data.live import LiveDataProvider
 from data.streams.events import StreamUp
 from data.venues.base import Instrument, MarketKind
@@ -61,12 +62,15 @@ class Server:
 
     def __init__(self, answer):
         self.answer, self.requests, self.paths, self.sockets = answer, [], [], []
+        self.is_refusing = False
         self._changed = asyncio.Event()
 
     async def handle(self, socket):
         self.sockets.append(socket)
         self.paths.append(socket.request.path)
         self._changed.set()
+        if self.is_refusing:
+            return
         try:
             async for text in socket:
                 request = json.loads(text)
@@ -407,6 +411,69 @@ async def test_a_connection_is_renewed_before_its_end_and_nobody_notices(open_ve
         assert venue.live.health()[0].reconnects == 0
     assert listener.backfilled == []
     assert venue.server.paths == ["/ws", "/ws"]
+
+
+async def test_a_renewal_that_fails_is_tried_again_while_the_old_connection_serves(
+    open_venue, recorder
+):
+    async with open_venue("binance", binance_answer) as venue:
+        listener = recorder()
+        await venue.live.subscribe_market("BTC/USDT", listener)
+        await venue.until_connected()
+        venue.server.is_refusing = True
+        await venue.timing.wake(23 * 3600.0)
+        await venue.timing.asleep(RECONNECT_S)
+        await venue.server.sockets[0].send(json.dumps(binance_candle(candle(0))))
+        await listener.candles(1)
+        venue.server.is_refusing = False
+        await venue.timing.wake(RECONNECT_S)
+        await venue.server.sockets[0].wait_closed()
+        await venue.server.send(binance_candle(candle(1)))
+        await listener.candles(2)
+
+    assert listener.outages == []
+
+
+async def test_candles_come_over_rest_while_no_stream_can_be_opened(open_venue, recorder):
+    async with open_venue("binance", binance_answer) as venue:
+        listener = recorder()
+        await venue.live.subscribe_market("BTC/USDT", listener)
+        await venue.until_connected()
+        venue.server.is_refusing = True
+        await venue.server.sockets[0].close()
+        await listener.down()
+        for minute in range(3):
+            venue.history.candles.append(candle(minute))
+            await venue.timing.advance(60.0)
+            await listener.candles(minute + 1)
+
+        assert listener.backfilled == [0, 1, 2]
+        assert not venue.live.health()[0].is_connected
+
+
+async def test_a_stream_comes_back_though_the_time_can_not_be_asked(
+    open_venue, recorder, monkeypatch
+):
+    async with open_venue("binance", binance_answer) as venue:
+        listener = recorder()
+        await venue.live.subscribe_market("BTC/USDT", listener)
+        await venue.until_connected()
+
+        async def fail():
+            raise ExchangeUnavailable("no answer")
+
+        monkeypatch.setattr(venue.history, "now", fail)
+        await venue.server.sockets[0].close()
+        await listener.down()
+        await venue.timing.wake(RECONNECT_S)
+        await listener.up()
+
+    assert listener.outages[1] == StreamUp("BTC/USDT", at(0), at(0))
+
+
+def test_an_unknown_exchange_is_refused():
+    with pytest.raises(UnknownExchange, match="binance, bybit, hyperliquid, simulated"):
+        find_stream_venue("mtgox")
 
 
 async def test_a_subscription_that_is_never_answered_is_not_waited_for(
