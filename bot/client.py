@@ -1,5 +1,6 @@
 """The Discord client: commands, buttons and what they may use. Knows no market and no SQL."""
 
+import asyncio
 import logging
 import sys
 import time
@@ -14,6 +15,7 @@ from bot.audit import Audit
 from bot.permissions import Gate
 from bot.services.strategies import StrategyLibrary
 from bot.tree import JesseTree, KeyValues
+from bot.ui.replies import answer_privately
 
 if TYPE_CHECKING:
     from bot.cogs.job_messages import JobMessages
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EDIT_INTERVAL_S: Final = 1.5
+_ORPHAN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,15 @@ class JesseClient(commands.Bot):
     async def on_ready(self) -> None:
         """Log that a session began; comes again after every new session."""
         log.info("connected to Discord", extra={"guilds": len(self.guilds)})
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer a form that an earlier process opened: discord.py would leave it unanswered."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        await asyncio.sleep(_ORPHAN_S)
+        if not interaction.extras.get("taken") and not interaction.response.is_done():
+            text = "⚠️ This form was opened before I was restarted: press the button again."
+            await answer_privately(interaction, text)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """Log what an event handler raised."""

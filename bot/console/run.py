@@ -2,13 +2,21 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import sys
+import threading
+from collections.abc import Callable
 from typing import Final
 
 from bot.console.common import settings_from
 from bot.logs import logging_to
 from bot.settings import Settings
 
+log = logging.getLogger(__name__)
+
+# Closing the client takes 5 s at most; together they stay within the 10 s that hosts allow.
+_GRACE_S: Final = 4.5
 _STEPS: Final = {
     "DISCORD_TOKEN": (
         "DISCORD_TOKEN, the bot's token:\n"
@@ -78,3 +86,17 @@ async def _run(settings: Settings) -> None:
 
     async with build_app(settings) as app:
         await app.run()
+        end_in_time(_GRACE_S)
+
+
+def end_in_time(seconds: float, give_up: Callable[[int], None] = os._exit) -> threading.Timer:
+    """End the process after so many seconds, should a thread or browser refuse to."""
+
+    def end() -> None:
+        log.error("not ended within %g s: giving up what is left", seconds)
+        give_up(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer

@@ -66,6 +66,7 @@ class Form(discord.ui.Modal):
 
     async def on_submit(self, interaction: Interaction, /) -> None:
         """Check, act, and report what goes wrong."""
+        interaction.extras["taken"] = True
         await guard(interaction, self.access, self.submit)
 
     async def on_error(  # type: ignore[override] # Modal's own has no item

@@ -253,9 +253,9 @@ async def test_with_one_slot_jobs_queue_and_say_where(bench):
     bench.pool.gate.clear()
     first = await backtest(bench)
     await bench.pool.started.wait()
-    second, third = await backtest(bench), await backtest(bench)
-
+    second = await backtest(bench)
     await second.wait_for(lambda m: "Next in the queue" in m.text)
+    third = await backtest(bench)
     await third.wait_for(lambda m: "Number 2 in the queue" in m.text)
     jobs = await (await bench.user("operator").slash("jobs")).finished()
     assert len(jobs.buttons) == 3
@@ -291,7 +291,7 @@ async def test_a_backtest_that_outlives_the_token_ends_with_a_mention(bench):
     first = await answer.first_response()
     await bench.pool.started.wait()
     bench.clock.advance(20 * 60)
-    bench.pool.progress(("running", 1, 2))
+    bench.pool.progress(("running", 50, 100))
     await answer.wait_for(lambda m: "50 %" in m.text)
 
     bench.pool.gate.set()
@@ -340,6 +340,18 @@ async def test_old_buttons_work_after_a_restart(running, candles, sandbox):
         modal = await (await bench.user("operator").click(message, "Run again…")).modal_opened()
         answer = await bench.user("operator").submit_modal(modal, {"fast_period": "11"})
         await answer.wait_for(has_result)
+
+
+async def test_a_form_that_was_open_over_a_restart_says_so(running, candles):
+    async with running() as bench:
+        message = await result_of(bench)
+        modal = await (await bench.user("operator").click(message, "Run again…")).modal_opened()
+    async with running() as bench:
+        answer = await bench.user("operator").submit_modal(modal, {"fast_period": "11"})
+        reply = await answer.finished()
+
+    assert reply.ephemeral
+    assert "press the button again" in reply.text
 
 
 async def test_buttons_of_a_run_whose_files_are_gone_say_so(bench):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.console.run import explain_missing
+from bot.console.run import end_in_time, explain_missing
 from bot.sandbox.server import SandboxDiscord
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,6 +66,14 @@ def test_a_wrong_id_is_named(capsys, monkeypatch):
 
 def test_one_missing_setting_reads_as_one():
     assert "DISCORD_TOKEN is not set" in explain_missing(["DISCORD_TOKEN"])
+
+
+def test_a_process_that_does_not_end_is_ended():
+    codes: list[int] = []
+    timer = end_in_time(0.0, codes.append)
+    timer.join()
+
+    assert codes == [1]
 
 
 @pytest.mark.slow
