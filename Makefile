@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 ARGS ?=
 
-.PHONY: help setup demo run test lint types fmt bench requirements chromium clean
+.PHONY: help setup demo run test lint types fmt bench soak requirements chromium clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ setup: $(READY) chromium  ## install everything the program needs
 chromium: $(READY)
 	@$(BIN)/python -m bot.charts.chromium
 
-demo: setup  ## try Jesse with no account: simulated exchange, fetch, backtest, charts
+demo: setup  ## try Jesse with no account: simulated exchange, a channel in your browser, the real bot
 	$(BIN)/jesse demo $(ARGS)
 
 run: setup  ## start the bot
@@ -48,6 +48,9 @@ fmt: $(DEV_READY)  ## format and mend what the linter can
 
 bench: $(DEV_READY)  ## measure speed and memory; prints ratios
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(DEV_READY)  ## forward tests under faults, kills and load; prints the figures
+	$(BIN)/python -m tests.soak $(ARGS)
 
 requirements: $(DEV_READY)  ## pin the versions anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \

@@ -28,6 +28,7 @@ PERIOD: Final = "1y"
 SEED: Final = 1
 FIRST_LOOK_TIMEOUT_S: Final = 300.0
 SUMMARY: Final = "summary.txt"
+FAILURE_MARK: Final = "⚠️"
 _RUN_ID: Final = re.compile(r"run ([0-9a-f]{16})")
 
 
@@ -44,11 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve the demo until Ctrl-C; with `--once`, take a first look, save it and end."""
     settings = settings_from(arguments)
     with logging_to(settings.data_dir / "logs", "WARNING"):
-        asyncio.run(_run(settings, once=arguments.once))
-    return 0
+        return asyncio.run(_run(settings, once=arguments.once))
 
 
-async def _run(settings: Settings, *, once: bool) -> None:
+async def _run(settings: Settings, *, once: bool) -> int:
     print("Jesse's demo. Exchange and Discord are simulated on this machine: no price is real.")
     async with open_demo(settings) as demo:
         print(f"The channel: {demo.page.url}\n")
@@ -61,6 +61,7 @@ async def _run(settings: Settings, *, once: bool) -> None:
         if not once:
             print(f"\nOpen {demo.page.url} and type / in its command box. Ctrl-C ends the demo.")
             await _until_stopped()
+        return 1 if FAILURE_MARK in message.text else 0
 
 
 @asynccontextmanager
@@ -100,7 +101,7 @@ async def first_look(demo: Demo) -> SeenMessage:
     """Run the first backtest as the operator would; return the message that shows it."""
     user = demo.sandbox.user("operator")
     answer: Answer = await user.slash("backtest", strategy=STRATEGY, start=PERIOD)
-    return await answer.wait_for(_has_pictures, timeout_s=FIRST_LOOK_TIMEOUT_S)
+    return await answer.wait_for(_is_final, timeout_s=FIRST_LOOK_TIMEOUT_S)
 
 
 def save_message(message: SeenMessage, data_dir: Path) -> list[Path]:
@@ -119,8 +120,8 @@ def save_message(message: SeenMessage, data_dir: Path) -> list[Path]:
     return [path for path in (run / SUMMARY, *paths, *sorted(run.glob("*.html"))) if path.exists()]
 
 
-def _has_pictures(message: SeenMessage) -> bool:
-    return bool(message.attachments) or _RUN_ID.search(message.text) is not None
+def _is_final(message: SeenMessage) -> bool:
+    return _RUN_ID.search(message.text) is not None or FAILURE_MARK in message.text
 
 
 async def _until_stopped() -> None:

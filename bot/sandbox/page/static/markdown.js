@@ -114,7 +114,7 @@ function listAt(lines, start, names, depth) {
 
 function spanAt(text, at, names, depth) {
   const letter = text[at];
-  if (letter === "\\" && /[^\w\s]/.test(text[at + 1] ?? "")) return { node: text[at + 1], end: at + 2 };
+  if (letter === "\\" && /[^A-Za-z0-9\s]/.test(text[at + 1] ?? "")) return { node: text[at + 1], end: at + 2 };
   if (letter === "`") return codeAt(text, at);
   if (letter === "h") return matched(ADDRESS, text, at, ([address]) => link(address, address));
   if (letter === "[") return matched(MASKED, text, at, ([, label, address]) => link(address, inline(label, names, depth + 1)));

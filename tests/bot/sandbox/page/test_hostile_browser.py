@@ -90,6 +90,7 @@ SLOW = ("`", "*", "**a", "_ _", "~~|", "[", "[a](", "> ", "<t:", "http://", "```
 MARKDOWN = {
     "**a** *b* _c_ __d__ ~~e~~": ("<strong>a</strong> <em>b</em> <em>c</em> <u>d</u> <s>e</s>"),
     "***both***": "<strong><em>both</em></strong>",
+    r"ma\_cross \*a\*": "ma_cross *a*",
     "*a **b** c*": "<em>a <strong>b</strong> c</em>",
     "ma_crossover_fast 2 * 3 * 4": "ma_crossover_fast 2 * 3 * 4",
     r"\*not\* **open": "*not* **open",
