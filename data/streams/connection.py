@@ -275,8 +275,9 @@ class _Life:
 
     async def end(self) -> None:
         self.task.cancel()
-        with suppress(asyncio.CancelledError, SessionEnded):
-            await self.task
+        await asyncio.wait({self.task})  # unlike awaiting it, lets our own cancellation through
+        if not self.task.cancelled():
+            self.task.exception()  # known, or of no interest any more
 
 
 async def _true_after(timing: Timing, seconds: float) -> Literal[True]:
