@@ -10,6 +10,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Final, TypeVar
 
+from data.errors import UnsupportedRequest
 from data.exchange import ExchangeClient
 from data.pages import Page, cut_windows, merge_pages, read_page
 from data.ranges import Range
@@ -62,19 +63,33 @@ class CandleDownload:
 
         It is `start` (ms) itself where history reaches back that far, None where nothing follows.
         """
-        if "1w" not in self._exchange.venue.facts.intervals:
-            return start
-        week = floor_to_timeframe(start, "1w")
-        weeks = await self._ask_times(week, self._now, "1w")
-        return max(start, weeks[0]) if weeks else None
+        try:
+            return await self._search_first(start)
+        except UnsupportedRequest:
+            return start  # a search is only a short cut
+
+    async def has_candles(self, start: int, end: int) -> bool:
+        """Tell whether the exchange has any candle that opens at start..end (ms)."""
+        return bool(await self._ask_times(start, end, self._timeframe))
 
     async def is_followed(self, time: int) -> bool:
         """Tell whether the exchange has any candle that opens at a time (ms) or later."""
-        return bool(await self._ask_times(time, self._now + self._step, self._timeframe))
+        return await self.has_candles(time, self._now + self._step)
 
     def is_settled(self, hole: Range) -> bool:
         """Tell whether a hole is old enough to stay one."""
         return hole[1] <= self._now - SETTLED_AFTER_MS
+
+    async def _search_first(self, start: int) -> int | None:
+        if "1w" not in self._exchange.venue.facts.intervals:
+            return start
+        weeks = await self._ask_times(floor_to_timeframe(start, "1w"), self._now, "1w")
+        first = floor_to_timeframe(max(start, weeks[0]), self._timeframe) if weeks else None
+        # Weeks only say where to look. That nothing precedes them, however long the time, is
+        # one answer of the candles themselves, newest or oldest first.
+        before = self._now if first is None else first
+        is_earlier = before > start and await self.has_candles(start, before)
+        return start if is_earlier else first
 
     async def _page(self, window: Range) -> Page:
         page = await self._ask(window)

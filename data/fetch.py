@@ -159,7 +159,6 @@ class CandleFetch:
                 f" since {format_time(ranges[0][0])}"
             )
             return []
-        first = floor_to_timeframe(first, self._key.timeframe)
         if first > ranges[0][0]:
             self._batch.gaps.append((ranges[0][0], min(first, self._present)))
         return [(max(start, first), end) for start, end in ranges if end > first]

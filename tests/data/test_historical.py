@@ -10,6 +10,7 @@ from data.errors import (
     ExchangeUnavailable,
     MissingCredentials,
     NoCandles,
+    StoreError,
     UnknownSymbol,
     UnsupportedRequest,
 )
@@ -363,6 +364,40 @@ async def test_years_before_the_listing_cost_few_requests_and_are_remembered(
     assert asked < 30 * 24 * 60 // 999 + 30
     assert len(binance.asked("klines")) == asked
     assert store.missing_ranges(key, start, present) == []
+
+
+@pytest.mark.parametrize("wrong", ["no weeks", "the newest weeks only", "refused"])
+async def test_weeks_that_say_nothing_or_too_little_lose_no_history(
+    wrong, binance, provide, store, present
+):
+    def spoil_weeks(path, query, answer):
+        if "klines" in path and query["interval"] == "1w":
+            refusal = {"code": -1120, "msg": "Invalid interval."}
+            return {"no weeks": [], "the newest weeks only": answer[-2:], "refused": refusal}[wrong]
+        return answer
+
+    binance.spoil = spoil_weeks
+    provider, key = provide("binance", binance.url)
+    async with provider:
+        summary = await provider.complete(key, present - 30 * DAY, present)
+
+    assert summary.fetched == 30 * 24 * 60
+    assert store.known_gaps(key) == ()
+
+
+async def test_a_full_disk_is_told_and_what_is_stored_stays(binance, provide, store, present):
+    provider, key = provide("binance", binance.url)
+    async with provider:
+        await provider.complete(key, present - DAY, present)
+
+        def refuse(*_arguments, **_options):
+            raise StoreError("no space left")
+
+        store.write = refuse
+        with pytest.raises(StoreError, match="no space left"):
+            await provider.complete(key, present - 3 * DAY, present)
+
+    assert store.coverage(key).candles == 24 * 60
 
 
 async def test_a_listed_symbol_without_candles_is_told(binance, provide, store, market, present):

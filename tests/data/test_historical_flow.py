@@ -128,6 +128,27 @@ async def test_funding_is_downloaded_once_and_then_from_where_it_ended(
     assert len(funding.read("binance", "BTC/USDT:USDT")) == first + 3
 
 
+async def test_a_rate_that_appears_minutes_late_is_fetched_later(
+    binance, provide, funding, market, fake_time
+):
+    settlement = market.now // (8 * HOUR) * 8 * HOUR + 8 * HOUR
+    fake_time.now += (settlement + 2 * MINUTE - market.now) / 1000
+    market.now = settlement + 2 * MINUTE
+    binance.spoil = lambda path, _query, answer: (
+        [row for row in answer if row["fundingTime"] < settlement] if "funding" in path else answer
+    )
+    provider, key = provide("binance", binance.url, "BTC/USDT:USDT")
+    async with provider:
+        await provider.top_up(key, years=0.003)
+        assert funding.read(key.exchange, key.symbol).time[-1] == settlement - 8 * HOUR
+        binance.spoil = lambda _path, _query, answer: answer
+        market.now += 20 * MINUTE
+        fake_time.now += 20 * 60
+        await provider.top_up(key)
+
+    assert funding.read(key.exchange, key.symbol).time[-1] == settlement
+
+
 async def test_hyperliquids_hourly_funding_is_rounded_to_the_hour(
     hyperliquid, provide, store, funding, present
 ):

@@ -1,5 +1,7 @@
 """Backoff, patience and weights, with a time that only sleeping moves."""
 
+from dataclasses import replace
+
 import pytest
 
 from data.errors import ExchangeUnavailable
@@ -109,12 +111,25 @@ async def test_a_closed_bucket_holds_everyone_back(fake_time):
         assert fake_time.now - began == pytest.approx(30)
 
 
-async def test_one_refusal_pauses_the_other_requests_too(retry, fake_time):
+async def test_one_refusal_pauses_the_other_requests_too(fake_time):
     bucket = OpenBucket(fake_time.timing)
     began = fake_time.now
+    let_through = []
 
-    await retry([TransientFault("HTTP 429", wait_s=10), "answer"], bucket=bucket)
-    bucket.close_for(5)
-    await bucket.take(1)
+    async def sleep_while_another_asks(seconds):
+        if not let_through:
+            let_through.append(None)
+            await bucket.take(1)
+            let_through[0] = fake_time.now
+        await fake_time.sleep(seconds)
 
-    assert fake_time.now - began >= 15
+    outcomes = [TransientFault("HTTP 429", wait_s=10), None]
+
+    async def ask():
+        if fault := outcomes.pop(0):
+            raise fault
+
+    timing = replace(fake_time.timing, sleep=sleep_while_another_asks)
+    await with_retries(ask, "x", bucket=bucket, policy=RetryPolicy(), timing=timing)
+
+    assert let_through[0] - began >= 10
