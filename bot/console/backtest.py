@@ -49,6 +49,8 @@ def backtest(arguments: argparse.Namespace, settings: Settings) -> BacktestResul
                 on_progress=lambda p: show("fetching", p.done_candles, p.total_candles),
             )
         )
+        for notice in prepared.fetched.notices if prepared.fetched else ():
+            _warn(notice)
         request = BacktestRequest(
             strategy=arguments.strategy,
             params=params,

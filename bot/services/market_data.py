@@ -9,7 +9,7 @@ from bot.services.backtests import find_base_timeframe
 from bot.settings import Settings
 from bot.times import now_ms, parse_period
 from data.cache import CandleStore, Coverage, SeriesKey
-from data.errors import NoCandles
+from data.errors import ExchangeError, NoCandles
 from data.symbols import normalize_symbol
 from engine.strategy import Strategy
 from engine.timeframe import DAY_MS, get_timeframe_ms
@@ -121,12 +121,24 @@ class MarketData:
         end: int | None,
         on_progress: OnFetch | None,
     ) -> "FetchSummary | None":
+        is_covered = False
         if coverage:
-            step = get_timeframe_ms(key.timeframe)
+            after_last = coverage.last + get_timeframe_ms(key.timeframe)
             start = coverage.first if start is None else start
-            end = coverage.last + step if end is None else end
+            end = after_last if end is None else end
+            is_covered = coverage.first <= start and end <= after_last
             if not self.store.missing_ranges(key, start, end):
                 return None
+        try:
+            return await self._fetch_range(key, start, end, on_progress)
+        except ExchangeError as error:
+            if not is_covered:
+                raise
+            return _summary_of_holes(error)
+
+    async def _fetch_range(
+        self, key: SeriesKey, start: int | None, end: int | None, on_progress: OnFetch | None
+    ) -> "FetchSummary":
         async with self.provider() as provider:
             now = await provider.now()
             stop = now if end is None else min(end, now)
@@ -134,6 +146,15 @@ class MarketData:
             if first >= stop:
                 raise InvalidInput("the asked period lies in the future: there are no candles yet")
             return await provider.complete(key, first, stop, on_progress=on_progress)
+
+
+def _summary_of_holes(error: ExchangeError) -> "FetchSummary":
+    """Say that a run goes on without the few minutes that only the exchange could add."""
+    from data.fetch import FetchSummary
+
+    return FetchSummary(
+        notices=(f"gaps inside the cached candles could not be asked for: {error}",)
+    )
 
 
 def _latest(key: SeriesKey, coverage: Coverage | None) -> int:

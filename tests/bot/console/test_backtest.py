@@ -2,6 +2,9 @@ import json
 
 import pytest
 
+from data.cache import CandleStore, SeriesKey
+from tests.strategies.golden_runs import simulated_candles
+
 METRICS = {
     "total_return_pct",
     "win_rate_pct",
@@ -144,3 +147,20 @@ def test_trades_can_be_read_back_from_the_json(jesse, cached):
     results = json.loads(path.read_text())
     total = sum(trade["pnl"] for trade in results["trades"])
     assert results["final_equity"] == pytest.approx(10_000 + total - results["costs"]["funding"])
+
+
+def test_a_hole_in_cached_candles_needs_no_key_but_is_told(jesse, tmp_path, monkeypatch):
+    monkeypatch.setenv("EXCHANGE", "binance")
+    candles = simulated_candles(20)
+    store = CandleStore(tmp_path / "var" / "candles")
+    key = SeriesKey("binance", "BTC/USDT", "1m")
+    store.write(key, candles.part(0, 9000), volume_delta_source="taker")
+    store.write(key, candles.part(9080, len(candles)), volume_delta_source="taker")
+    inside = ("--start", "2024-01-02", "--end", "2024-01-20")
+    outcome = jesse("backtest", "--strategy", "breakout", *inside)
+    assert outcome.code == 0, outcome.err
+    assert "gaps inside the cached candles could not be asked for" in outcome.err
+    assert "80 candles" in outcome.out
+    beyond = jesse("backtest", "--strategy", "breakout", "--start", "2023-12-01")
+    assert beyond.code == 2
+    assert "API_KEY" in beyond.err
