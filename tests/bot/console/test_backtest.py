@@ -98,8 +98,8 @@ def test_charts_are_written_as_html_and_png(jesse, cached):
         (["--strategy", "ma_crossover", "--fill", "later"], 2, "invalid choice"),
         (
             ["--strategy", "ma_crossover", "--offline", "--start", "2030-01"],
-            2,
-            "no candles in the asked",
+            1,
+            "fetch them with",
         ),
         ([], 2, "required: --strategy"),
     ],
