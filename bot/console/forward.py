@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from pathlib import Path
 from typing import Final
 
 from bot.console.common import key_values, settings_from, write_json
@@ -15,12 +16,12 @@ from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.service import ForwardAsk, ForwardService
 from bot.settings import Settings
 from bot.times import parse_time
-from data.cache import CandleStore, SeriesKey
 from data.database import Database
+from data.errors import DataError
 from data.storage.records import ForwardTest, ForwardTestStatus
-from engine.candles import FloatArray
 
 DATABASE: Final = "jesse.db"
+_MOST_EVENTS: Final = 1_000_000
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,44 +35,40 @@ def trades(arguments: argparse.Namespace) -> int:
 
 
 async def _forward(arguments: argparse.Namespace, settings: Settings) -> int:
+    until = parse_time(arguments.until, name="until", end=0) if arguments.until else None
     async with Database.open(settings.data_dir / DATABASE) as database:
         with LiveTable() as table:
             async with open_forward(settings, database, table) as service:
-                until = (
-                    parse_time(arguments.until, name="until", end=0) if arguments.until else None
-                )
                 test = await _find_or_start(arguments, database, service, until)
                 runner = await service.attach(test, until=until)
                 table.show(runner)
                 await _wait(runner)
                 await service.detach(test.name)
-        return await _report(arguments, settings, database, runner)
+                if arguments.json:
+                    await _write_json(arguments.json, database, service, runner)
+        return await _report(arguments, database, runner)
 
 
 async def _find_or_start(
     arguments: argparse.Namespace, database: Database, service: ForwardService, until: int | None
 ) -> ForwardTest:
     name = arguments.name
+    ask = ForwardAsk(
+        strategy=arguments.strategy,
+        symbol=arguments.symbol,
+        initial_balance=arguments.initial_balance,
+        params=key_values(arguments.param),
+        name=name,
+        ticks=not arguments.candles_only,
+    )
     known = await database.find_forward_test(name) if name else None
     if known is None:
-        ask = ForwardAsk(
-            strategy=arguments.strategy,
-            symbol=arguments.symbol,
-            initial_balance=arguments.initial_balance,
-            params=key_values(arguments.param),
-            name=name,
-            ticks=not arguments.candles_only,
-        )
         return await service.start(ask, until=until)
-    if known.strategy != arguments.strategy:
-        raise InvalidInput(
-            f"forward test {name} runs {known.strategy}, not {arguments.strategy}: "
-            f"choose another --name"
-        )
+    service.check_same(known, ask)
     if known.status is ForwardTestStatus.STOPPED:
         raise InvalidInput(f"forward test {name} was stopped: choose another --name")
     if known.status is ForwardTestStatus.FAULTED:
-        return await service.resume(known.name)
+        return await service.resume(known.name, until=until)
     return known
 
 
@@ -92,30 +89,33 @@ async def _wait(runner: ForwardRunner) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _report(
-    arguments: argparse.Namespace, settings: Settings, database: Database, runner: ForwardRunner
-) -> int:
-    test, config = runner.session.test, runner.session.config
-    stored = await database.get_trades(test.id)
+async def _write_json(
+    path: Path, database: Database, service: ForwardService, runner: ForwardRunner
+) -> None:
+    test = await service.find(runner.session.test.name)
     curve = await database.get_equity_curve(test.id)
-    print(f"forward test {test.name}: {len(stored)} trades, resumes with --name {test.name}")
+    candles = None
+    if len(curve.time):
+        try:
+            candles = await service.candles(test, int(curve.time[-1]))
+        except DataError as error:
+            print(f"the JSON lacks what is computed from candles: {error}", file=sys.stderr)
+    stored = await database.get_trades(test.id)
+    events = await database.get_events(test.id, kind="signal_rejected", limit=_MOST_EVENTS)
+    ending = end_of(runner.session)
+    write_json(path, forward_json(test, stored, ending, curve, candles, events))
+
+
+async def _report(arguments: argparse.Namespace, database: Database, runner: ForwardRunner) -> int:
+    test = runner.session.test
+    count = await database.count_trades(test.id)
+    print(f"forward test {test.name}: {count} trades, resumes with --name {test.name}")
     if arguments.json:
-        closes = _closes(
-            settings, test, config.started_at, int(curve.time[-1]) if len(curve.time) else 0
-        )
-        result = forward_json(test, stored, end_of(runner.session), curve, closes)
-        write_json(arguments.json, result)
         print(f"JSON: {arguments.json}")
     if runner.fault:
         print(f"error: {runner.fault}", file=sys.stderr)
         return 1
     return 0
-
-
-def _closes(settings: Settings, test: ForwardTest, start: int, end: int) -> FloatArray:
-    """Return the closes of the test's period as far as they are cached, for buy-and-hold."""
-    store = CandleStore(settings.candles_dir)
-    return store.read(SeriesKey(test.exchange, test.symbol, "1m"), start, end).close
 
 
 async def _trades(arguments: argparse.Namespace, settings: Settings) -> int:

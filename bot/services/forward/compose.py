@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from bot.services.forward.history import ForwardHistory
 from bot.services.forward.service import ForwardService, ForwardWatcher
@@ -9,8 +10,10 @@ from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.cache import CandleStore
 from data.database import Database
+from data.exchange import open_exchange
 from data.historical import HistoricalDataProvider
 from data.live import LiveDataProvider, OnAlert
+from data.retry import Timing
 from data.streams.history import ExchangeHistory
 
 
@@ -21,17 +24,28 @@ async def open_forward(
     watcher: ForwardWatcher,
     *,
     on_alert: OnAlert | None = None,
+    timing: Timing | None = None,
 ) -> AsyncIterator[ForwardService]:
-    """Open the exchange, its live streams and the service; all are closed in reverse order."""
+    """Open the exchange, its live streams and the service; all are closed in reverse order.
+
+    `timing` is how waits and pauses pass; by default as the machine's clock does.
+    """
     store = CandleStore(settings.candles_dir)
     funding = settings.data_dir / "funding"
     exchange = settings.exchange_settings
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(
-            HistoricalDataProvider(store, exchange, funding_root=funding)
+            HistoricalDataProvider(
+                store,
+                exchange,
+                funding_root=funding,
+                opener=partial(open_exchange, timing=timing),
+            )
         )
         live = await stack.enter_async_context(
-            LiveDataProvider(exchange, ExchangeHistory(provider), on_alert=on_alert)
+            LiveDataProvider(
+                exchange, ExchangeHistory(provider), on_alert=on_alert, timing=timing
+            )
         )
         history = ForwardHistory(store, provider, settings.exchange, funding)
         service = ForwardService(

@@ -1,12 +1,20 @@
 """The candles that a forward test looks back on, and those it missed: cache and exchange."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from bot.services.forward.funding import Rates
 from data.cache import CandleStore, SeriesKey
-from data.funding import FundingStore
+from data.exchange import ExchangeClient
+from data.funding import FundingHistory, FundingStore
+from data.funding_download import download_funding
 from data.historical import HistoricalDataProvider
+from data.ranges import Range
+from data.venues.base import Instrument
 from engine.candles import CandleSeries
 from engine.errors import InvalidRun
 from engine.strategy import Strategy
@@ -27,6 +35,8 @@ class ForwardHistory:
         self._provider = provider
         self._exchange = exchange
         self._funding = FundingStore(funding)
+        self._asking: dict[str, asyncio.Lock] = {}
+        self._told: dict[str, tuple[Range, FundingHistory]] = {}
 
     async def fetch_warm_up(self, symbol: str, strategy: type[Strategy], started_at: int) -> int:
         """Make sure that a test has candles to look back on; return the first one's open time.
@@ -55,14 +65,49 @@ class ForwardHistory:
         await self._provider.complete(key, start, end)
         return await asyncio.to_thread(self._store.read, key, start, end)
 
-    def funding(self, symbol: str, after: int) -> list[tuple[int, float]]:
-        """Return the known funding times (ms) after a moment, and their rates."""
-        history = self._funding.read(self._exchange, symbol)
-        return [
-            (time, rate)
-            for time, rate in zip(history.time.tolist(), history.rate.tolist(), strict=True)
-            if time > after - MINUTE_MS
-        ]
+    def known_rates(self, symbol: str, start: int, end: int) -> Rates:
+        """Return the stored funding times at start..end (ms, end excluded), and their rates."""
+        return _pairs(self._funding.read(self._exchange, symbol).between(start, end))
+
+    async def rates(self, symbol: str, start: int, end: int) -> Rates | None:
+        """Return the funding rates at start..end (ms, end excluded), None where none are paid.
+
+        The store has them only when they are sure to be final; the exchange is asked for the rest,
+        once for all tests of a symbol.
+
+        Raises:
+            ExchangeError: the exchange can't be asked.
+        """
+        if start >= end:
+            return []
+        exchange = await self._provider.exchange()
+        instrument = await exchange.instrument(symbol)
+        if exchange.venue.funding_history(instrument) is None:
+            return None
+        async with self._asking.setdefault(symbol, asyncio.Lock()):
+            asked, told = self._told.get(symbol, ((0, 0), FundingHistory.empty()))
+            if not (asked[0] <= start and end <= asked[1] and len(told.between(start, end))):
+                told = await _download(exchange, instrument, (start, end))
+                self._told[symbol] = (start, end), told
+        return _pairs(told.between(start, end))
 
     def _key(self, symbol: str) -> SeriesKey:
         return SeriesKey(self._exchange, symbol, "1m")
+
+
+async def _download(
+    exchange: ExchangeClient, instrument: Instrument, wanted: Range
+) -> FundingHistory:
+    # A rate is stamped some milliseconds after its time.
+    start, end = wanted
+    async with aclosing(
+        download_funding(exchange, instrument, [(start, end + MINUTE_MS)])
+    ) as pages:
+        found = [rates async for _, rates in pages]
+    return FundingHistory.of(
+        np.concatenate([part.time for part in found]), np.concatenate([p.rate for p in found])
+    ).between(start, end)
+
+
+def _pairs(history: FundingHistory) -> Rates:
+    return list(zip(history.time.tolist(), history.rate.tolist(), strict=True))

@@ -12,6 +12,7 @@ from engine.timeframe import MINUTE_MS
 # Prices that differ by less are the same price: a billionth, in basis points.
 _SAME_PRICE_BPS: Final = 1e-5
 _PAUSE_KINDS: Final = ("paused", "resumed")
+_CLOSED_BY_PRICE: Final = (ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT, ExitReason.LIQUIDATION)
 
 
 class Cause(StrEnum):
@@ -45,7 +46,7 @@ class TradePair:
         return (
             self.live is not None
             and self.backtest is not None
-            and _minute(self.live.exit_time) == _minute(self.backtest.exit_time)
+            and _same_exit(self.live, self.backtest)
             and self.live.exit_reason == self.backtest.exit_reason
         )
 
@@ -121,7 +122,7 @@ def _pair(stored: StoredTrade, other: Trade) -> TradePair:
 
 def _cause(stored: StoredTrade, other: Trade, entry_bps: float, exit_bps: float) -> Cause:
     trade = stored.trade
-    same_exit = _minute(trade.exit_time) == _minute(other.exit_time)
+    same_exit = _same_exit(trade, other)
     same_reason = trade.exit_reason == other.exit_reason
     if abs(entry_bps) <= _SAME_PRICE_BPS >= abs(exit_bps) and same_exit and same_reason:
         return Cause.NONE
@@ -154,12 +155,22 @@ def _alone(
 
 def _was_paused(events: Sequence[ForwardEvent], time: int) -> bool:
     before = [event for event in events if event.kind in _PAUSE_KINDS and event.time <= time]
-    return bool(before) and before[-1].kind == "paused"
+    return bool(before) and max(before, key=lambda event: event.time).kind == "paused"
 
 
 def _entry_time(pair: TradePair) -> int:
     trade = pair.live or pair.backtest
     return trade.entry_time if trade else 0
+
+
+def _same_exit(live: Trade, backtest: Trade) -> bool:
+    """Tell whether both were closed in the same minute.
+
+    A minute's first trade stands at its very beginning, which is also the close of the one before.
+    """
+    minute, other = _minute(live.exit_time), _minute(backtest.exit_time)
+    at_open = live.exit_time % MINUTE_MS == 0 and live.exit_reason in _CLOSED_BY_PRICE
+    return minute == other or (at_open and minute + 1 == other)
 
 
 def _minute(time: int) -> int:

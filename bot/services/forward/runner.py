@@ -1,25 +1,46 @@
 """Runs one forward test: takes market events in order, steps its session, stores each step.
 
 Nothing is told and nothing goes on before a step is stored: what happened is what is on disk.
+Where that fails the runner stands still; who revives it begins with what is stored.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from bot.errors import InvalidInput
+from bot.services.forward.funding import FundingWatch
 from bot.services.forward.session import ForwardSession
-from data.errors import StoreError
+from bot.services.forward.ticks import HeldTicks
+from data.errors import (
+    DatabaseCorrupted,
+    DatabaseMismatch,
+    DatabaseMisused,
+    RecordConflict,
+    StoreError,
+    UnknownRecord,
+    UnstorableValue,
+)
 from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
 from data.streams.events import CandleArrived, FeedFailed, StreamDown, StreamUp, Tick
 from engine.candles import Candle, CandleSeries
-from engine.errors import StrategyError
 from engine.timeframe import MINUTE_MS
 
 log = logging.getLogger(__name__)
 
 _LARGEST_BLOCK: Final = 500
+
+# What no waiting mends; a full disk or a lock passes.
+_LASTING: Final = (
+    DatabaseCorrupted,
+    DatabaseMismatch,
+    DatabaseMisused,
+    RecordConflict,
+    UnknownRecord,
+    UnstorableValue,
+)
 
 MarketEvent = CandleArrived | Tick | StreamDown | StreamUp | FeedFailed
 
@@ -56,11 +77,18 @@ class _Order:
         self.change = change
         self.done: asyncio.Future[StepRecord] = asyncio.get_running_loop().create_future()
 
+    def refuse(self, error: Exception) -> None:
+        # Whoever asked may have gone.
+        if not self.done.done():
+            self.done.set_exception(error)
+
 
 class ForwardRunner:
     """A session with its queue and task; a `MarketListener` of its symbol.
 
-    `until` (ms) stops it cleanly once a candle closes at or after that market time.
+    `until` (ms) stops it cleanly once a candle closes at or after that market time. `fault` says
+    why the strategy rests or why nothing goes on any more; `is_interrupted` that it stands still
+    for what passes, such as a full disk: revived from its stored state it goes on.
     """
 
     def __init__(
@@ -70,9 +98,11 @@ class ForwardRunner:
         watcher: RunnerWatcher,
         *,
         until: int | None = None,
+        funding: FundingWatch | None = None,
     ) -> None:
         self.session = session
-        self.fault: str | None = None
+        self.fault = session.fault
+        self.is_interrupted = False
         self.down_since: int | None = None
         self.last_candle_received: int | None = None
         self.reached_end = asyncio.Event()
@@ -80,6 +110,8 @@ class ForwardRunner:
         self._store = store
         self._watcher = watcher
         self._until = until
+        self._funding = funding
+        self._held = HeldTicks()
         self._waiting: deque[MarketEvent | _Order] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -101,9 +133,16 @@ class ForwardRunner:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        self._refuse_orders("it was stopped")
 
     async def order(self, change: Callable[[], StepRecord]) -> StepRecord:
-        """Carry a change out between two market events and store it; raises what it raises."""
+        """Carry a change out between two market events and store it; raises what it raises.
+
+        Raises:
+            InvalidInput: the test stands still; says why.
+        """
+        if self._task is None or self._task.done():
+            raise self._not_now(self.fault or "it is not running")
         order = _Order(change)
         self._put(order)
         return await order.done
@@ -116,7 +155,7 @@ class ForwardRunner:
         """Take a trade; without a position and a backlog it only moves the price."""
         session = self.session
         if not self._waiting and not session.engine.portfolio.has_position:
-            session.on_tick(tick.price, tick.time_ms)
+            session.see_price(tick.price, tick.time_ms)
         else:
             self._put(tick)
 
@@ -130,7 +169,17 @@ class ForwardRunner:
 
     async def take(self, missed: CandleSeries) -> None:
         """Let candles pass that were missed, and store the step."""
-        await self._guarded(lambda: self.session.on_candles(missed, recovered=True))
+        await self._step(missed, recovered=True)
+
+    async def report_fault(self, reason: str) -> None:
+        """Store and tell that the test can't go on by itself; what is open stays watched."""
+        self.fault = reason
+        self.faulted.set()
+        log.error("forward test %s is faulted: %s", self.session.test.name, reason)
+        await self._store.set_forward_test_status(
+            self.session.test.id, ForwardTestStatus.FAULTED, fault=reason
+        )
+        self._watcher.on_fault(self, reason)
 
     def _put(self, event: MarketEvent | _Order) -> None:
         self._waiting.append(event)
@@ -148,11 +197,13 @@ class ForwardRunner:
             try:
                 await self._handle(event)
             except StoreError as error:
-                await self._stand_still(f"state can't be stored: {error}")
+                reason = f"state can't be stored: {error}"
+                await self._stand_still(reason, lasting=isinstance(error, _LASTING))
                 return
             except Exception as error:
                 log.exception("forward test %s failed", self.session.test.name)
-                await self._stand_still(f"unexpected {type(error).__name__}: {error}")
+                reason = f"unexpected {type(error).__name__}: {error}"
+                await self._stand_still(reason, lasting=True)
                 return
 
     async def _handle(self, event: MarketEvent | _Order) -> None:
@@ -163,28 +214,54 @@ class ForwardRunner:
         elif isinstance(event, _Order):
             await self._carry_out(event)
         elif isinstance(event, FeedFailed):
-            await self._stand_still(f"no more market data: {event.reason}")
+            await self.report_fault(f"no more market data: {event.reason}")
         else:
             await self._note_outage(event)
 
     async def _tick(self, tick: Tick) -> None:
         if self.reached_end.is_set():
             return
-        record = self.session.on_tick(tick.price, tick.time_ms)
+        forming = self.session.forming_open_time
+        if tick.time_ms < forming:
+            return  # the candle it belongs to has passed
+        self.session.see_price(tick.price, tick.time_ms)
+        if tick.time_ms < forming + MINUTE_MS:
+            await self._check(tick)
+        else:
+            self._held.hold(tick)
+
+    async def _check(self, tick: Tick) -> None:
+        record = self.session.check_price(tick.price, tick.time_ms)
         if record is not None:
             await self._commit(record)
+            await self._note_strategy_fault()
 
     async def _candle(self, event: CandleArrived) -> None:
         block = self._take_along(event)
         if not block:
             return
         self.last_candle_received = event.received_ms
-        # A candle from REST stands for an outage: its close is the price there was, no tick is.
-        if event.backfilled:
-            self.session.executor.forget_ticks()
-        series = CandleSeries.from_candles(block)
-        await self._guarded(lambda: self.session.on_candles(series, recovered=event.backfilled))
+        await self._add_funding(block)
+        await self._step(CandleSeries.from_candles(block), recovered=event.backfilled)
         self._note_end(block[-1].timestamp)
+        if self._held and not self.reached_end.is_set():
+            for tick in self._held.release(self.session.forming_open_time):
+                await self._check(tick)
+
+    async def _add_funding(self, block: Sequence[Candle]) -> None:
+        watch, close_time = self._funding, block[-1].timestamp + MINUTE_MS
+        if watch is None or not watch.is_due(close_time):
+            return
+        engine = self.session.engine
+        if engine.portfolio.has_position or engine.pending or len(block) > 1:
+            self.session.add_funding(await watch.due(close_time))
+        else:
+            watch.pass_over(close_time)
+
+    async def _step(self, block: CandleSeries, *, recovered: bool) -> None:
+        for record in self.session.on_candles(block, recovered=recovered):
+            await self._commit(record)
+        await self._note_strategy_fault()
 
     def _take_along(self, event: CandleArrived) -> list[Candle]:
         """Return a candle and those that wait right behind it, without any seen or too late."""
@@ -210,24 +287,21 @@ class ForwardRunner:
             self.reached_end.set()
 
     async def _carry_out(self, order: _Order) -> None:
+        if order.done.done():
+            return
         try:
             record = order.change()
         except Exception as error:  # noqa: BLE001 - told to whoever asked, the test goes on
-            order.done.set_exception(error)
+            order.refuse(error)
             return
-        await self._commit(record)
+        try:
+            await self._commit(record)
+        except BaseException as error:
+            order.refuse(self._not_now(str(error) or "it was stopped"))
+            raise
         if not order.done.done():
             order.done.set_result(record)
-
-    async def _guarded(self, step: Callable[[], StepRecord]) -> None:
-        """Step; a strategy that raises is put to rest, its positions stay watched."""
-        try:
-            record = step()
-        except StrategyError as error:
-            await self._commit(self.session.rest())
-            await self._set_fault(str(error))
-            return
-        await self._commit(record)
+        await self._note_strategy_fault()
 
     async def _commit(self, record: StepRecord) -> None:
         await self._store.commit_step(record)
@@ -243,26 +317,33 @@ class ForwardRunner:
             told = ForwardEvent(event.gap_to, "stream_up", gap)
         await self._store.save_event(self.session.test.id, told)
 
-    async def _set_fault(self, reason: str) -> None:
+    async def _note_strategy_fault(self) -> None:
+        """Tell of a strategy that was put to rest in the step that is stored now."""
+        fault = self.session.fault
+        if fault is not None and self.fault is None:
+            await self.report_fault(fault)
+
+    async def _stand_still(self, reason: str, *, lasting: bool) -> None:
+        """Stop trading: the stored state is the truth, and the test can be revived from it."""
+        self.is_interrupted = not lasting
+        if lasting:
+            try:
+                await self.report_fault(reason)
+                self._refuse_orders(reason)
+                return
+            except StoreError:
+                log.exception("the fault of %s could not be stored", self.session.test.name)
         self.fault = reason
         self.faulted.set()
-        log.error("forward test %s is faulted: %s", self.session.test.name, reason)
-        await self._store.set_forward_test_status(
-            self.session.test.id, ForwardTestStatus.FAULTED, fault=reason
-        )
+        log.error("forward test %s stands still: %s", self.session.test.name, reason)
         self._watcher.on_fault(self, reason)
-
-    async def _stand_still(self, reason: str) -> None:
-        """Stop trading: the stored state is the truth, and the test can be resumed from it."""
-        try:
-            await self._set_fault(reason)
-        except StoreError:
-            log.exception("the fault of %s could not be stored", self.session.test.name)
-            self._watcher.on_fault(self, reason)
         self._refuse_orders(reason)
 
     def _refuse_orders(self, reason: str) -> None:
         while self._waiting:
             event = self._waiting.popleft()
-            if isinstance(event, _Order) and not event.done.done():
-                event.done.set_exception(StoreError(reason))
+            if isinstance(event, _Order):
+                event.refuse(self._not_now(reason))
+
+    def _not_now(self, reason: str) -> InvalidInput:
+        return InvalidInput(f"forward test {self.session.test.name} stands still: {reason}")

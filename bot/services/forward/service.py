@@ -3,94 +3,43 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Self
 
-from bot.errors import InvalidInput
+from bot.errors import BotError, InvalidInput
 from bot.services.forward.history import ForwardHistory
+from bot.services.forward.ports import ForwardAsk as ForwardAsk
+from bot.services.forward.ports import ForwardWatcher as ForwardWatcher
+from bot.services.forward.ports import LiveMarket as LiveMarket
+from bot.services.forward.ports import unstored
+from bot.services.forward.revival import Reviver
+from bot.services.forward.revival import WhileAway as WhileAway
 from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.session import ForwardConfig, ForwardSession
 from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.database import Database
-from data.errors import DataError, RecordConflict
+from data.errors import DataError, ExchangeUnavailable, RecordConflict, StoreError
 from data.storage.records import (
-    ForwardEvent,
     ForwardTest,
     ForwardTestStatus,
     NewForwardTest,
     StepRecord,
 )
-from data.streams.events import MarketListener
 from data.symbols import normalize_symbol
-from engine.candles import CandleSeries
-from engine.errors import StrategyError
+from engine.candles import CandleSeries, format_time
+from engine.engine import EngineConfig
+from engine.errors import EngineError, StrategyFailed
 from engine.orders import Position
+from engine.strategy import Strategy
 from engine.timeframe import MINUTE_MS, floor_to_timeframe
 
 log = logging.getLogger(__name__)
 
 ALIVE: Final = (ForwardTestStatus.RUNNING, ForwardTestStatus.PAUSED, ForwardTestStatus.FAULTED)
-_NAME: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
-_RECOVERY_BLOCK: Final = 200
-
-
-class LiveMarket(Protocol):
-    """Live candles and ticks; `LiveDataProvider` is one."""
-
-    async def now(self) -> int:
-        """Return the exchange's time in ms."""
-
-    async def subscribe_market(
-        self,
-        symbol: str,
-        listener: MarketListener,
-        *,
-        ticks: bool = False,
-        after: int | None = None,
-    ) -> None:
-        """Tell a listener each candle that opens later than `after`, and ticks."""
-
-    async def unsubscribe_market(self, symbol: str, listener: MarketListener) -> None:
-        """Tell a listener nothing more."""
-
-
-class ForwardWatcher(Protocol):
-    """Is told what forward tests do; must not raise."""
-
-    def on_step(self, runner: ForwardRunner, record: StepRecord) -> None:
-        """Note that a step was stored."""
-
-    def on_fault(self, runner: ForwardRunner, reason: str) -> None:
-        """Note that a test can't go on by itself."""
-
-    def on_recovered(self, runner: ForwardRunner, away: "WhileAway") -> None:
-        """Note that a test is back after a restart."""
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardAsk:
-    """A forward test as a user asked for it; None means default."""
-
-    strategy: str
-    symbol: str | None = None
-    initial_balance: float | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
-    name: str | None = None
-    ticks: bool = True
-    channel_id: int | None = None
-    created_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WhileAway:
-    """What a test made up for after a restart; times are candle open times (ms)."""
-
-    first: int | None
-    last: int | None
-    candles: int
-    trades: int
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_NOT_IN_NAME: Final = re.compile(r"[^a-z0-9_-]")
 
 
 class ForwardService:
@@ -112,6 +61,7 @@ class ForwardService:
         self._live = live
         self._history = history
         self._watcher = watcher
+        self._reviver = Reviver(database, library, history, watcher)
         self._runners: dict[int, ForwardRunner] = {}
         self._changing = asyncio.Lock()
 
@@ -123,7 +73,10 @@ class ForwardService:
             await self._detach(runner)
 
     async def recover(self) -> list[ForwardTest]:
-        """Resume every test that was alive; return those that could not be."""
+        """Resume every test that was alive; return those that could not be.
+
+        One whose strategy is broken is resumed, too: at rest, its positions watched.
+        """
         left = []
         for test in await self._database.list_forward_tests(ALIVE):
             if test.exchange != self._settings.exchange:
@@ -132,7 +85,10 @@ class ForwardService:
                 continue
             try:
                 await self.attach(test)
-            except (DataError, StrategyError, InvalidInput) as error:
+            except (ExchangeUnavailable, StoreError) as error:
+                log.warning("forward test %s can't be resumed now: %s", test.name, error)
+                left.append(test)
+            except (DataError, EngineError, BotError) as error:
                 log.error("forward test %s can't be resumed: %s", test.name, error)
                 await self._fault(test, str(error))
                 left.append(test)
@@ -142,81 +98,152 @@ class ForwardService:
         """Create a test and let it trade from the candle that is forming now.
 
         Raises:
-            InvalidInput: a name that can't be used, or is taken.
-            StrategyError, InvalidRun: strategy or parameters are wrong.
+            InvalidInput: a name that can't be used, or is taken; an end that has passed.
+            StrategyError, InvalidRun: strategy, parameters or balance are wrong.
             ExchangeError: the exchange can't be asked.
         """
         loaded = await asyncio.to_thread(self._library.load, ask.strategy)
-        params = loaded.strategy.make_params(ask.params)
+        params = loaded.strategy.make_params(ask.params).model_dump(mode="json")
         symbol = normalize_symbol(ask.symbol or self._settings.symbol, self._settings.exchange)
-        started_at = floor_to_timeframe(await self._live.now(), "1m")
+        balance = self._settings.initial_balance
+        if ask.initial_balance is not None:
+            balance = ask.initial_balance
+        EngineConfig(balance, self._settings.max_leverage)
+        name = await self._choose_name(ask)
+        now = await self._live.now()
+        started_at = floor_to_timeframe(now, "1m")
+        if until is not None and until <= now:
+            raise InvalidInput(f"until {format_time(until)} has passed on the exchange")
         warm_up_from = await self._history.fetch_warm_up(symbol, loaded.strategy, started_at)
         config = ForwardConfig(
             warm_up_from=warm_up_from,
             started_at=started_at,
-            initial_balance=ask.initial_balance or self._settings.initial_balance,
+            initial_balance=balance,
             fee_rate=self._settings.fee_rate,
             slippage_bps=self._settings.slippage_bps,
             max_leverage=self._settings.max_leverage,
             ticks=ask.ticks,
         )
-        test = await self._create(ask, symbol, params.model_dump(mode="json"), config)
+        new = NewForwardTest(
+            name=name,
+            strategy=ask.strategy,
+            params=params,
+            symbol=symbol,
+            exchange=self._settings.exchange,
+            config=config.to_json(),
+            channel_id=ask.channel_id,
+            created_by=ask.created_by,
+        )
+        await self._rehearse(new, loaded.strategy)
+        test = await self._create(new, numbered=ask.name is None)
         await self._database.set_started_market_time(test.id, started_at)
         await self.attach(test, until=until)
-        return test
+        return await self.find(test.name)
 
     async def attach(self, test: ForwardTest, *, until: int | None = None) -> ForwardRunner:
-        """Bring a stored test to life: its state, the candles it missed, then live data."""
+        """Bring a stored test to life: its state, the candles it missed, then live data.
+
+        A test that is alive is returned as it is. One whose strategy can't be loaded or called
+        comes at rest: its runner's `fault` says why.
+        """
         async with self._changing:
-            if test.id in self._runners:
-                return self._runners[test.id]
-            runner, away = await self._revive(test, until)
-            self._runners[test.id] = runner
-            runner.start()
-            last = runner.session.last_open_time
-            await self._live.subscribe_market(
-                test.symbol,
-                runner,
-                ticks=runner.session.config.ticks,
-                after=runner.session.config.started_at - MINUTE_MS if last is None else last,
-            )
-        if away is not None:
-            self._watcher.on_recovered(runner, away)
-        return runner
+            known = self._runners.get(test.id)
+            if known is not None and not known.is_interrupted:
+                return known
+            return await self._attach(test, until)
 
     async def stop(self, name: str, *, close_positions: bool) -> ForwardTest:
-        """End a test for good, with its positions closed at the market or left as they are."""
+        """End a test for good, with its positions closed at the market or left as they are.
+
+        Raises:
+            InvalidInput: it was stopped before, or can't close anything now.
+        """
         test = await self.find(name)
-        runner = self._runners.get(test.id)
-        if runner is not None:
-            if close_positions and not runner.fault:
-                ids = [position.id for position in runner.session.engine.portfolio.positions]
-                await self._close(runner, ids)
-            await self._detach(runner)
-        await self._database.set_forward_test_status(test.id, ForwardTestStatus.STOPPED)
+        if test.status is ForwardTestStatus.STOPPED:
+            raise InvalidInput(f"forward test {name} was stopped already")
+        if close_positions and await self._database.get_open_positions(test.id):
+            await self._close(self.runner(test), None)
+        async with self._changing:
+            await self._detach(self._runners.get(test.id))
+            await self._database.set_forward_test_status(test.id, ForwardTestStatus.STOPPED)
         return await self.find(name)
 
     async def pause(self, name: str) -> ForwardTest:
-        """Let a test open nothing new; what is open stays watched. Kept across restarts."""
-        return await self._set_paused(name, paused=True)
+        """Let a test open nothing new; what is open stays watched. Kept across restarts.
 
-    async def resume(self, name: str) -> ForwardTest:
-        """Let a paused test trade again, or bring a faulted one back from its stored state."""
+        Raises:
+            InvalidInput: it doesn't run.
+        """
         test = await self.find(name)
+        if test.status is not ForwardTestStatus.RUNNING:
+            raise InvalidInput(
+                f"forward test {name} is {test.status}: only a running one can pause"
+            )
+        return await self._set_paused(test, paused=True)
+
+    async def resume(self, name: str, *, until: int | None = None) -> ForwardTest:
+        """Let a paused test trade again, or bring a faulted one back from its stored state.
+
+        One that was paused before its fault is paused again.
+
+        Raises:
+            InvalidInput: it was stopped, or runs already.
+            StrategyFailed: its strategy still fails; the test stays at rest.
+        """
+        test = await self.find(name)
+        runner = self._runners.get(test.id)
         if test.status is ForwardTestStatus.STOPPED:
             raise InvalidInput(f"forward test {name} was stopped: start a new one")
-        if test.status is ForwardTestStatus.FAULTED:
-            runner = self._runners.get(test.id)
-            if runner is not None:
-                await self._detach(runner)
-            await self._database.set_forward_test_status(test.id, ForwardTestStatus.RUNNING)
-            await self.attach(await self.find(name))
-            return await self.find(name)
-        return await self._set_paused(name, paused=False)
+        if test.status is ForwardTestStatus.PAUSED and runner and not runner.fault:
+            return await self._set_paused(test, paused=False)
+        if test.status is ForwardTestStatus.RUNNING and runner and not runner.fault:
+            raise InvalidInput(f"forward test {name} is running already")
+        async with self._changing:
+            await self._detach(self._runners.get(test.id))
+            if test.status is ForwardTestStatus.FAULTED:
+                running = ForwardTestStatus.RUNNING
+                await self._database.set_forward_test_status(test.id, running)
+            runner = await self._attach(await self.find(name), until)
+        if runner.session.fault is not None:
+            raise StrategyFailed(runner.session.fault)
+        revived = await self.find(name)
+        if test.status is ForwardTestStatus.PAUSED:
+            return await self._set_paused(revived, paused=False)
+        return revived
 
     async def close_position(self, name: str, position_id: int) -> StepRecord:
-        """Close one position at the market."""
+        """Close one position at the market.
+
+        Raises:
+            InvalidInput: the test isn't running.
+            InvalidRun: no position of that id is open.
+        """
         return await self._close(self.runner(await self.find(name)), [position_id])
+
+    def check_same(self, test: ForwardTest, ask: ForwardAsk) -> None:
+        """Refuse to take a stored test for another one that was asked for by its name.
+
+        Raises:
+            InvalidInput: it runs another strategy, symbol, balance or other parameters.
+        """
+        stored = ForwardConfig.from_json(test.config)
+        symbol = normalize_symbol(ask.symbol, test.exchange) if ask.symbol else test.symbol
+        balance = stored.initial_balance if ask.initial_balance is None else ask.initial_balance
+        pairs = [
+            ("strategy", test.strategy, ask.strategy),
+            ("exchange", test.exchange, self._settings.exchange),
+            ("symbol", test.symbol, symbol),
+            ("balance", f"{stored.initial_balance:g}", f"{balance:g}"),
+        ]
+        if ask.params and test.strategy == ask.strategy:
+            strategy = self._library.load(ask.strategy).strategy
+            params = strategy.make_params({**test.params, **ask.params}).model_dump(mode="json")
+            pairs += [(name, f"{test.params.get(name)}", f"{params[name]}") for name in params]
+        for what, known, asked in pairs:
+            if known != asked:
+                raise InvalidInput(
+                    f"forward test {test.name} has {what} {known}, not {asked}: choose another name"
+                )
 
     async def find(self, name: str) -> ForwardTest:
         """Return a test by name.
@@ -246,8 +273,8 @@ class ForwardService:
             raise InvalidInput(f"forward test {test.name} is not running ({test.status})") from None
 
     def runners(self) -> list[ForwardRunner]:
-        """Return the runners of all tests that are alive."""
-        return [*self._runners.values()]
+        """Return the runners of all tests that are alive; one that is interrupted is not."""
+        return [runner for runner in self._runners.values() if not runner.is_interrupted]
 
     def positions(self, test: ForwardTest) -> list[Position]:
         """Return the open positions of a running test."""
@@ -255,96 +282,90 @@ class ForwardService:
 
     async def detach(self, name: str) -> None:
         """Let a test rest without stopping it: it resumes at the next start."""
-        runner = self._runners.get((await self.find(name)).id)
-        if runner is not None:
-            await self._detach(runner)
+        test = await self.find(name)
+        async with self._changing:
+            await self._detach(self._runners.get(test.id))
 
-    async def _create(
-        self, ask: ForwardAsk, symbol: str, params: Mapping[str, Any], config: ForwardConfig
-    ) -> ForwardTest:
-        name = ask.name or await self._free_name(ask.strategy)
-        if not _NAME.match(name):
+    async def candles(self, test: ForwardTest, end: int) -> CandleSeries:
+        """Return the candles that a test has traded, up to a close (ms).
+
+        Raises:
+            ExchangeError: the exchange can't be asked for those that aren't stored.
+        """
+        return await self._history.read(test.symbol, int(test.config["started_at"]), end)
+
+    async def _choose_name(self, ask: ForwardAsk) -> str:
+        if ask.name is None:
+            return await self._free_name(ask.strategy)
+        if not _NAME.fullmatch(ask.name):
             raise InvalidInput(
-                f"{name!r} can't be a test's name: use small letters, digits, - and _, up to 40"
+                f"{ask.name!r} can't be a test's name: use small letters, digits, - and _, up to 40"
             )
-        new = NewForwardTest(
-            name=name,
-            strategy=ask.strategy,
-            params=params,
-            symbol=symbol,
-            exchange=self._settings.exchange,
-            config=config.to_json(),
-            channel_id=ask.channel_id,
-            created_by=ask.created_by,
-        )
-        try:
-            return await self._database.create_forward_test(new)
-        except RecordConflict as error:
-            raise InvalidInput(str(error)) from error
+        if await self._database.find_forward_test(ask.name) is not None:
+            raise InvalidInput(f"there is a forward test {ask.name!r}: choose another name")
+        return ask.name
 
     async def _free_name(self, strategy: str) -> str:
         taken = {test.name for test in await self._database.list_forward_tests()}
-        base = strategy.lower()[:32]
+        base = _NOT_IN_NAME.sub("", strategy.lower()).lstrip("-_")[:32] or "test"
         numbers = range(2, len(taken) + 3)
         return next(n for n in (base, *(f"{base}-{i}" for i in numbers)) if n not in taken)
 
-    async def _revive(
-        self, test: ForwardTest, until: int | None
-    ) -> tuple[ForwardRunner, WhileAway | None]:
-        loaded = await asyncio.to_thread(self._library.load, test.strategy)
-        session = ForwardSession(test, loaded.strategy)
-        config = session.config
-        snapshot = await self._database.get_strategy_state(test.id)
-        known = snapshot["last_open_time"] if snapshot else config.started_at - MINUTE_MS
-        end = floor_to_timeframe(await self._live.now(), "1m")
-        if until is not None:
-            end = min(end, until)
-        candles = await self._history.read(test.symbol, config.warm_up_from, end)
-        past = candles.between(None, known + 1)
-        if snapshot is None:
-            await asyncio.to_thread(session.begin, past)
-        else:
-            portfolio = await self._database.get_portfolio(test.id)
-            step = portfolio.step if portfolio else 0
-            await asyncio.to_thread(session.resume, past, snapshot, step)
-        if test.status is ForwardTestStatus.FAULTED:
-            session.engine.rest()
-        session.add_funding(self._history.funding(test.symbol, known + MINUTE_MS))
-        runner = ForwardRunner(session, self._database, self._watcher, until=until)
-        runner.fault = test.fault
-        missed = candles.between(known + 1, None)
-        away = await self._make_up(runner, missed, test) if snapshot else None
-        return runner, away
+    async def _rehearse(self, new: NewForwardTest, strategy: type[Strategy]) -> None:
+        """Let a strategy begin once, so that one that can't begin makes no test."""
+        trial = unstored(new)
+        config = ForwardConfig.from_json(new.config)
+        past = await self._history.read(new.symbol, config.warm_up_from, config.started_at)
+        await asyncio.to_thread(lambda: ForwardSession(trial, strategy).begin(past))
 
-    async def _make_up(
-        self, runner: ForwardRunner, missed: CandleSeries, test: ForwardTest
-    ) -> WhileAway | None:
-        before = await self._database.count_trades(test.id)
-        for first in range(0, len(missed), _RECOVERY_BLOCK):
-            await runner.take(missed.part(first, min(first + _RECOVERY_BLOCK, len(missed))))
-            await asyncio.sleep(0)
-        if not len(missed):
-            return WhileAway(None, None, 0, 0)
-        first_open, last_open = int(missed.timestamp[0]), int(missed.timestamp[-1])
-        trades = await self._database.count_trades(test.id) - before
-        details = {"from": first_open, "to": last_open, "candles": len(missed), "trades": trades}
-        await self._database.save_event(test.id, ForwardEvent(last_open, "recovered", details))
-        return WhileAway(first_open, last_open, len(missed), trades)
+    async def _create(self, new: NewForwardTest, *, numbered: bool) -> ForwardTest:
+        while True:
+            try:
+                return await self._database.create_forward_test(new)
+            except RecordConflict as error:
+                if not numbered:
+                    raise InvalidInput(str(error)) from error
+                # Another start took the number meanwhile.
+                new = replace(new, name=await self._free_name(new.strategy))
 
-    async def _set_paused(self, name: str, *, paused: bool) -> ForwardTest:
-        test = await self.find(name)
+    async def _attach(self, test: ForwardTest, until: int | None) -> ForwardRunner:
+        await self._detach(self._runners.get(test.id))
+        now = await self._live.now()
+        runner, away = await self._reviver.revive(test, now, until=until)
+        self._runners[test.id] = runner
+        runner.start()
+        last = runner.session.last_open_time
+        try:
+            await self._live.subscribe_market(
+                test.symbol,
+                runner,
+                ticks=runner.session.config.ticks,
+                after=runner.session.config.started_at - MINUTE_MS if last is None else last,
+            )
+        except BaseException:
+            # Half attached it would get no candles.
+            await self._detach(runner)
+            raise
+        if away is not None:
+            self._watcher.on_recovered(runner, away)
+        return runner
+
+    async def _set_paused(self, test: ForwardTest, *, paused: bool) -> ForwardTest:
         runner = self.runner(test)
         time = await self._live.now()
         await runner.order(lambda: runner.session.set_paused(paused, time))
         status = ForwardTestStatus.PAUSED if paused else ForwardTestStatus.RUNNING
-        await self._database.set_forward_test_status(test.id, status)
-        return await self.find(name)
+        if runner.fault is None:
+            await self._database.set_forward_test_status(test.id, status)
+        return await self.find(test.name)
 
-    async def _close(self, runner: ForwardRunner, ids: list[int]) -> StepRecord:
+    async def _close(self, runner: ForwardRunner, ids: Sequence[int] | None) -> StepRecord:
         time = await self._live.now()
         return await runner.order(lambda: runner.session.close_positions(ids, time))
 
-    async def _detach(self, runner: ForwardRunner) -> None:
+    async def _detach(self, runner: ForwardRunner | None) -> None:
+        if runner is None:
+            return
         test = runner.session.test
         await self._live.unsubscribe_market(test.symbol, runner)
         await runner.stop()
