@@ -78,6 +78,11 @@ class WeightBucket:
         while (wait := self._closed_until - self._timing.monotonic()) > 0:
             await self._timing.sleep(wait)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing passes at present."""
+        return self._closed_until > self._timing.monotonic()
+
     def close_for(self, seconds: float) -> None:
         """Let nothing pass for so many seconds."""
         self._closed_until = max(self._closed_until, self._timing.monotonic() + seconds)
@@ -131,10 +136,12 @@ async def _wait(
     timing: Timing,
 ) -> None:
     delay = policy.delay_s(failures, timing.random())
+    # Several requests meet the same refusal: the first one tells it.
+    level = logging.DEBUG if fault.wait_s is not None and bucket.is_closed else logging.WARNING
     if fault.wait_s is not None:
         bucket.close_for(fault.wait_s)
         delay += fault.wait_s
-    logger.warning("%s failed (%s), try %d again in %.1f s", what, fault, failures + 1, delay)
+    logger.log(level, "%s: %s; try %d follows in %.1f s", what, fault, failures + 1, delay)
     await timing.sleep(delay)
 
 

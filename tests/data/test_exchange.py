@@ -310,3 +310,26 @@ async def test_secrets_stay_out_of_errors_even_if_the_exchange_echoes_them(binan
     shown = "".join(traceback.format_exception(caught.value))
     assert "a-secret" not in shown
     assert "a-secret" not in repr(caught.value.__cause__)
+
+
+async def test_an_unreadable_time_is_asked_for_again(binance, connect):
+    async with connect("binance", binance.url) as exchange:
+        binance.refusals = [(200, {"Content-Type": "application/json"}, '{"serverTime":"soon"}')]
+        assert await exchange.now() == binance.market.now
+
+
+async def test_suggestions_come_from_the_markets_that_answer(binance, connect):
+    def refuse_futures(path, _query, answer):
+        return {"code": -1102, "msg": "no"} if "/fapi" in path else answer
+
+    binance.spoil = refuse_futures
+    async with connect("binance", binance.url) as exchange:
+        with pytest.raises(UnknownSymbol, match=r"did you mean BTC/USDT\?"):
+            await exchange.instrument("BTC/USD")
+
+
+async def test_a_list_without_symbols_is_no_list(binance, connect):
+    binance.spoil = lambda path, _query, answer: {"symbols": []} if "Info" in path else answer
+    async with connect("binance", binance.url) as exchange:
+        with pytest.raises(ExchangeUnavailable, match="the list of symbols is empty"):
+            await exchange.instrument("BTC/USDT")

@@ -191,6 +191,19 @@ async def test_top_up_starts_years_ago_and_goes_on_from_the_last_candle(
     assert store.coverage(key).gaps == ()
 
 
+async def test_top_up_leaves_older_holes_to_those_who_ask_for_them(
+    binance, provide, store, present
+):
+    provider, key = provide("binance", binance.url)
+    for hours in (50, 10):
+        times = range(present - hours * HOUR, present - (hours - 1) * HOUR, MINUTE)
+        store.write(key, candles_at(list(times)), volume_delta_source=None)
+    async with provider:
+        summary = await provider.top_up(key)
+
+    assert summary.fetched == 9 * 60
+
+
 async def test_top_up_takes_four_years_by_default(binance, provide, market):
     market.listed_at = market.now - 3000 * DAY
     provider, key = provide("binance", binance.url, timeframe="1d")

@@ -133,3 +133,18 @@ async def test_one_refusal_pauses_the_other_requests_too(fake_time):
     await with_retries(ask, "x", bucket=bucket, policy=RetryPolicy(), timing=timing)
 
     assert let_through[0] - began >= 10
+
+
+async def test_a_pause_that_many_requests_meet_is_told_once(retry, fake_time, caplog):
+    bucket = OpenBucket(fake_time.timing)
+    bucket.close_for(1000)
+
+    await retry([TransientFault("HTTP 429", wait_s=10), "answer"], bucket=bucket)
+    assert caplog.messages == []
+
+    await retry([TransientFault("HTTP 429", wait_s=10), "answer"])
+    await retry([TransientFault("HTTP 503"), "answer"], bucket=bucket)
+    assert [message.split(";")[0] for message in caplog.messages] == [
+        "candles of BTC/USDT: HTTP 429",
+        "candles of BTC/USDT: HTTP 503",
+    ]
