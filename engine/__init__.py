@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from engine.history import IndicatorView
 from engine.portfolio import Portfolio, PortfolioView
 from engine.strategy import Strategy, StrategyParams
 from engine.types import (
@@ -21,6 +22,7 @@ __all__ = [
     "CandleSeries",
     "ExitReason",
     "Field",
+    "IndicatorView",
     "MultiTimeframeData",
     "Portfolio",
     "PortfolioView",

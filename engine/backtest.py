@@ -74,8 +74,12 @@ def run_backtest(
     *,
     code_sha256: str = "",
     progress: Progress | None = None,
+    sparse: bool = True,
 ) -> BacktestResults:
     """Run a strategy over candles and return its results.
+
+    A strategy with a `wake` is called only when it wants to be; `sparse=False` calls it always,
+    which must give the same results and takes longer.
 
     Raises:
         InvalidRun: no candles in the asked period, or candles too coarse for the strategy.
@@ -90,7 +94,7 @@ def run_backtest(
     engine.warm_up_to(first)
     start = int(candles.timestamp[first]) if request.start is None else request.start
     engine.add_funding((time, rate) for time, rate in data.funding if time > start)
-    engine.start()
+    engine.start(sparse=sparse)
     events = _advance(engine, first, stop, progress)
     events += engine.close_all(ExitReason.END)
     run_id = _run_id(request, params.model_dump(mode="json"), data.sha256, code_sha256)

@@ -113,14 +113,18 @@ class Engine:
         self.funding.extend(funding)
         self._find_funding()
 
-    def start(self) -> None:
-        """Let the strategy bind its indicators.
+    def start(self, *, sparse: bool = False) -> None:
+        """Let the strategy bind its indicators; `sparse` heeds when it wants to be called.
+
+        That needs all candles to be loaded: those that come later are shown to it one by one.
 
         Raises:
             StrategyFailed: the strategy's own code raised.
         """
         try:
             self.strategy.on_init(self.market.data)
+            if sparse:
+                self.market.wake_at(lambda: self.strategy.wake(self.market.data))
         except Exception as error:
             raise _failure(error, self.strategy) from error
 

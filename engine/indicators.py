@@ -17,6 +17,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 __all__ = [
     "adx",
+    "all_of",
+    "any_of",
     "atr",
     "bollinger_bands",
     "cci",
@@ -190,6 +192,18 @@ def crossed_below(first: npt.ArrayLike, second: npt.ArrayLike) -> Flags:
 def crossed(first: npt.ArrayLike, second: npt.ArrayLike) -> Flags:
     """Return where `first` crossed `second` in either direction."""
     return crossed_above(first, second) | crossed_below(first, second)
+
+
+def any_of(*conditions: npt.ArrayLike) -> Flags:
+    """Return where at least one of some conditions holds."""
+    found: Flags = np.logical_or.reduce([np.asarray(condition) for condition in conditions])
+    return found
+
+
+def all_of(*conditions: npt.ArrayLike) -> Flags:
+    """Return where every one of some conditions holds."""
+    found: Flags = np.logical_and.reduce([np.asarray(condition) for condition in conditions])
+    return found
 
 
 def _compare(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Flags, Flags]:

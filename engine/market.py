@@ -4,6 +4,7 @@ Candles are put in at the end and revealed as market time passes. A backtest put
 once, a forward test one by one; what is visible at a moment is the same. No trading rules here.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -132,6 +133,23 @@ class TimeframeData:
             self.count = int(np.searchsorted(keys, 2 * position, side="right"))
             self._find_due(keys)
 
+    @property
+    def all_keys(self) -> npt.NDArray[np.int64]:
+        """The closing keys of all loaded closed candles; see `TimeframeAggregator`."""
+        if self._aggregator is None:
+            return 2 * np.arange(1, len(self._columns) + 1)
+        return self._aggregator.closing_keys
+
+    def show_all(self) -> Callable[[], None]:
+        """Show every loaded candle, however old; return what undoes that."""
+        count, length = self.count, self._history_length
+        self.count, self._history_length = self.closed_count, max(length, self.closed_count)
+
+        def undo() -> None:
+            self.count, self._history_length = count, length
+
+        return undo
+
     def _find_due(self, keys: npt.NDArray[np.int64]) -> None:
         """Remember the closing key of the first candle that is closed but not yet visible."""
         self.due = keys.item(self.count) if self.count < len(keys) else NEVER
@@ -194,6 +212,7 @@ class Market:
         self._context = tuple(frame for frame in self.data.values() if frame is not self._smallest)
         self._context_due = NEVER
         self._smallest_is_base = self._smallest.timeframe == base
+        self._wake_keys: deque[int] | None = None
         self.position = 0
         self.timestamp: Column = self.base["timestamp"]
         self.close: Column = self.base["close"]
@@ -204,6 +223,7 @@ class Market:
             return
         if series.timeframe != self.base_timeframe:
             raise InvalidRun(f"{series.timeframe} candles given, {self.base_timeframe} expected")
+        self._wake_keys = None
         if len(self.base) and series.timestamp[0] <= self.base["timestamp"][-1]:
             raise InvalidRun("candles must come in order and only once")
         cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
@@ -222,10 +242,13 @@ class Market:
         """Show candles that the next base candle proves closed; tell whether to call on_candle."""
         key = 2 * self.position + 1
         self._reveal_context(key)
-        return self._smallest.reveal(key)
+        closed = self._smallest.reveal(key)
+        return closed if self._wake_keys is None else self._take_wake(key)
 
     def next_close(self, end: int) -> int:
         """Return the position of the next close of the smallest timeframe, at most `end`."""
+        if self._wake_keys is not None:
+            return min(self._wake_keys[0] // 2, end) if self._wake_keys else end
         return self.position + 1 if self._smallest_is_base else min(self._smallest.due // 2, end)
 
     def advance(self, position: int) -> bool:
@@ -235,8 +258,10 @@ class Market:
             self._reveal_context(2 * position)
         if self._smallest_is_base:
             self._smallest.count = position
-            return True
-        return self._smallest.reveal(2 * position)
+            closed = True
+        else:
+            closed = self._smallest.reveal(2 * position)
+        return closed if self._wake_keys is None else self._take_wake(2 * position)
 
     def skip_to(self, position: int) -> None:
         """Let market time pass without calling the strategy: the warm-up."""
@@ -244,6 +269,42 @@ class Market:
         for frame in self.data.values():
             frame.skip_to(position)
         self._find_context_due()
+
+    def wake_at(self, find: Callable[[], npt.ArrayLike | IndicatorView | None]) -> None:
+        """Call the strategy only at the closes that `find` gives as conditions, one a candle.
+
+        It is asked with all loaded candles shown; None means every close, as do candles that are
+        put in later.
+
+        Raises:
+            ValueError: the conditions don't fit the candles of the smallest timeframe.
+        """
+        undo = [frame.show_all() for frame in self.data.values()]
+        try:
+            found = find()
+        finally:
+            for restore in undo:
+                restore()
+        if found is None:
+            return
+        conditions = found.all_values() if isinstance(found, IndicatorView) else np.asarray(found)
+        keys = self._smallest.all_keys
+        if conditions.dtype != np.bool_ or conditions.shape != keys.shape:
+            raise ValueError(
+                f"wake must give one True or False for each of {len(keys)} candles, "
+                f"got {conditions.dtype} of shape {conditions.shape}"
+            )
+        wanted = keys[conditions]
+        self._wake_keys = deque(wanted[wanted > 2 * self.position].tolist())
+
+    def _take_wake(self, key: int) -> bool:
+        """Whether a close up to a key is one that the strategy wants; those are used up."""
+        wakes = self._wake_keys
+        woken = False
+        while wakes and wakes[0] <= key:
+            wakes.popleft()
+            woken = True
+        return woken
 
     def close_time(self, index: int) -> int:
         """Return the close time (ms) of a base candle."""

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.errors import InvalidParams, StrategyError
+from engine.history import IndicatorView
 from engine.market import HISTORY_MS, MultiTimeframeData
 from engine.orders import Signal
 from engine.portfolio import PortfolioView
@@ -69,6 +72,15 @@ class Strategy:
 
     def on_init(self, data: MultiTimeframeData) -> None:
         """Bind indicators; called once before the first candle."""
+
+    def wake(self, data: MultiTimeframeData) -> IndicatorView | npt.NDArray[np.bool_] | None:
+        """Say beforehand at which closes `on_candle` has anything to decide; None: at every one.
+
+        A condition for each candle of the smallest timeframe, such as an indicator of crossings.
+        A backtest then jumps between them. `on_candle` must do nothing elsewhere, and must not
+        count its calls: `jesse check` verifies that.
+        """
+        return None
 
     def on_candle(
         self, data: MultiTimeframeData, portfolio: PortfolioView

@@ -1,7 +1,15 @@
 """Trend following with two moving averages."""
 
-from engine import Field, MultiTimeframeData, PortfolioView, Signal, Strategy, StrategyParams
-from engine.indicators import crossed_above, crossed_below, sma
+from engine import (
+    Field,
+    IndicatorView,
+    MultiTimeframeData,
+    PortfolioView,
+    Signal,
+    Strategy,
+    StrategyParams,
+)
+from engine.indicators import crossed, crossed_above, crossed_below, sma
 
 
 class MaCrossover(Strategy):
@@ -30,6 +38,11 @@ class MaCrossover(Strategy):
         slow = candles.indicator(sma, self.params.slow_period)
         self.crossed_up = candles.indicator(crossed_above, fast, slow)
         self.crossed_down = candles.indicator(crossed_below, fast, slow)
+        self.crossed: IndicatorView = candles.indicator(crossed, fast, slow)
+
+    def wake(self, data: MultiTimeframeData) -> IndicatorView:
+        """Decide at crossings only."""
+        return self.crossed
 
     def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
         """Turn the position at each crossing."""

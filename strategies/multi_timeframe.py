@@ -1,7 +1,15 @@
 """Entries on one-minute candles in the direction of the four-hour trend."""
 
-from engine import Field, MultiTimeframeData, PortfolioView, Signal, Strategy, StrategyParams
-from engine.indicators import atr, crossed_above, crossed_below, ema, rsi
+from engine import (
+    Field,
+    IndicatorView,
+    MultiTimeframeData,
+    PortfolioView,
+    Signal,
+    Strategy,
+    StrategyParams,
+)
+from engine.indicators import any_of, atr, crossed_above, crossed_below, ema, rsi
 
 
 class MultiTimeframe(Strategy):
@@ -33,6 +41,11 @@ class MultiTimeframe(Strategy):
         strength = entry.indicator(rsi, params.rsi_period)
         self.turned_up = entry.indicator(crossed_above, strength, params.extreme)
         self.turned_down = entry.indicator(crossed_below, strength, 100 - params.extreme)
+        self.turned: IndicatorView = entry.indicator(any_of, self.turned_up, self.turned_down)
+
+    def wake(self, data: MultiTimeframeData) -> IndicatorView:
+        """Decide at turns only."""
+        return self.turned
 
     def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
         """Enter on a turn in the trend's direction; stop and target do the rest."""

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from engine import indicators
 
-PLAIN = [name for name in indicators.__all__ if not name.startswith("crossed")]
+CONDITIONS = {"crossed", "crossed_above", "crossed_below", "any_of", "all_of"}
+PLAIN = [name for name in indicators.__all__ if name not in CONDITIONS]
 
 
 def _columns(length: int, seed: int) -> dict[str, np.ndarray]:
@@ -82,3 +83,9 @@ def test_reaching_a_level_without_going_beyond_is_no_crossing():
 def test_no_candle_gives_no_value():
     assert len(indicators.sma(np.empty(0), 5)) == 0
     assert [len(part) for part in indicators.macd(np.empty(0))] == [0, 0, 0]
+
+
+def test_conditions_can_be_combined():
+    first, second = np.array([True, True, False]), np.array([True, False, False])
+    assert indicators.any_of(first, second).tolist() == [True, True, False]
+    assert indicators.all_of(first, second).tolist() == [True, False, False]
