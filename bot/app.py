@@ -21,6 +21,7 @@ from bot.charts.chromium import find_chromium
 from bot.charts.renderer import PngRenderer
 from bot.client import ClientOptions, JesseClient, Services
 from bot.errors import InvalidSettings
+from bot.forward_parts import ForwardParts, ForwardTools
 from bot.permissions import Gate
 from bot.services.job_log import StoredJobs, UnfinishedJob
 from bot.services.jobs import JobService
@@ -53,13 +54,24 @@ class App:
     """Everything that runs; `client` speaks with Discord."""
 
     def __init__(
-        self, settings: Settings, client: JesseClient, interrupted: list[UnfinishedJob]
+        self,
+        settings: Settings,
+        client: JesseClient,
+        interrupted: list[UnfinishedJob],
+        forward: ForwardParts,
     ) -> None:
         self.settings = settings
         self.client = client
+        self.forward = forward
         self.background = BackgroundTasks(client.alert)
         self._interrupted = interrupted
         self._stopping = asyncio.Event()
+
+    def begin(self, lag: LoopLag) -> None:
+        """Start what goes on in the background, with Discord or without."""
+        self.background.spawn("event loop lag", lag.measure())
+        self.background.spawn("old runs", _prune(self.client.services.runs))
+        self.forward.begin(self.background)
 
     async def run(self) -> None:
         """Serve until SIGTERM, Ctrl-C or `stop`.
@@ -94,6 +106,7 @@ class App:
             ) from None
         work = self.client.job_messages.tell_interrupted(self._interrupted)
         self.background.spawn("telling of interrupted jobs", work)
+        self.forward.show(self.background)
         await _retried("the gateway", self.client.connect)
 
     async def _close(self, *tasks: "asyncio.Task[Any]") -> None:
@@ -129,8 +142,7 @@ async def build_app(
         stored_jobs = StoredJobs(database, audit, redact=redact)
         interrupted = await stored_jobs.take_interrupted()
         if pictures is None:
-            browser = await asyncio.to_thread(find_chromium, settings.chromium_path)
-            pictures = await stack.enter_async_context(PngRenderer(browser))
+            pictures = await stack.enter_async_context(await _renderer(settings))
         if pool is None:
             pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
         sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
@@ -143,6 +155,8 @@ async def build_app(
         )
         stack.push_async_callback(research.close)
         lag = LoopLag()
+        work = ForwardTools(market, pool, audit, library)
+        forward = ForwardParts(settings, database, work)
         services = Services(
             library=library,
             research=research,
@@ -153,13 +167,20 @@ async def build_app(
             audit=audit,
             values=database,
             max_jobs=settings.max_jobs,
+            forward=forward.actions,
+            comparer=forward.comparer,
+            pictures=pictures,
         )
         client = JesseClient(services, gate, redact=redact, options=options)
-        app = App(settings, client, interrupted)
-        app.background.spawn("event loop lag", lag.measure())
-        app.background.spawn("old runs", _prune(services.runs))
+        forward.connect(client, gate.channel_ids[0])
+        app = App(settings, client, interrupted, forward)
+        app.begin(lag)
         stack.push_async_callback(app.background.drain, 0)
         yield app
+
+
+async def _renderer(settings: Settings) -> PngRenderer:
+    return PngRenderer(await asyncio.to_thread(find_chromium, settings.chromium_path))
 
 
 def gate_of(settings: Settings) -> Gate:

@@ -19,9 +19,11 @@ from bot.ui.replies import answer_privately
 
 if TYPE_CHECKING:
     from bot.cogs.job_messages import JobMessages
+    from bot.forward_actions import ForwardActions
+    from bot.services.forward.rerun import Comparer
     from bot.services.job_log import StoredJobs
     from bot.services.jobs import JobService
-    from bot.services.research import ResearchService
+    from bot.services.research import Pictures, ResearchService
     from bot.services.runs import RunStore
     from bot.services.status import StatusService
 
@@ -44,6 +46,9 @@ class Services:
     audit: Audit
     values: KeyValues
     max_jobs: int
+    forward: "ForwardActions"
+    comparer: "Comparer"
+    pictures: "Pictures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,10 @@ class JesseClient(commands.Bot):
         """Add commands and buttons; tell Discord of the commands if they changed."""
         from bot.cogs import add_cogs
         from bot.ui.buttons import BUTTONS
+        from bot.ui.forward_buttons import FORWARD_BUTTONS
 
         await add_cogs(self)
-        self.add_dynamic_items(*BUTTONS)
+        self.add_dynamic_items(*BUTTONS, *FORWARD_BUTTONS)
         home = discord.Object(self.gate.guild_id)
         self.command_ids = await self.tree.sync_if_changed(self.services.values, home)
 

@@ -21,8 +21,8 @@ class HelpCog(commands.Cog):
     async def help(self, interaction: discord.Interaction[JesseClient]) -> None:
         """Show first steps and all commands."""
         commands_here = [
-            (self.client.mention(command.name), command.description)
-            for command in self.client.tree.get_commands()
+            (self.client.mention(command.qualified_name), command.description)
+            for command in self.client.tree.walk_commands()
             if isinstance(command, app_commands.Command)
         ]
         may_operate = self.client.gate.is_operator(caller_of(interaction))

@@ -18,15 +18,19 @@ def help_embed(
         " the last year. Missing candles are fetched first.",
         "**3.** Read the result, then press **Run again** to change parameters,"
         " or **Trades CSV** and **Interactive charts** to look closer.",
+        f"**4.** {mention('forward start')} trades it on live prices with paper money, in a thread"
+        f" of its own; {mention('forward report')} compares that with the backtest.",
     ]
     if not may_operate:
         steps.append(
-            "-# You may read here. Running backtests and fetching candles needs the operator role."
+            "-# You may read here. Running backtests and forward tests and fetching candles needs"
+            " the operator role."
         )
     card = Card("Research strategies from this channel", colour=ACCENT)
     card.list([Markup(step) for step in steps])
     lines = [Markup(f"{name} – {escape(text)}") for name, text in sorted(commands)]
-    card.field_list("Commands", lines)
+    card.field_list("Commands", [line for line in lines if not _is_forward(line)])
+    card.field_list("Forward tests", [line for line in lines if _is_forward(line)])
     card.field_list(
         "Good to know",
         [
@@ -36,3 +40,7 @@ def help_embed(
         ],
     )
     return card.build()
+
+
+def _is_forward(line: Markup) -> bool:
+    return line.startswith(("</forward", "`/forward"))

@@ -8,8 +8,17 @@ from bot.sandbox.errors import NotOffered
 from bot.ui.buttons import BUTTONS
 
 GATE = Gate(1, (10, 11), operator_role_id=5)
-READING = {"help", "jobs", "status", "strategies"}
-OPERATING = {"backtest": {"strategy": "ma_crossover"}, "fetch": {}}
+READING = {"help", "jobs", "status", "strategies", "forward list", "positions", "trades", "equity"}
+OPERATING = {
+    "backtest": {"strategy": "ma_crossover"},
+    "fetch": {},
+    "forward start": {"strategy": "ma_crossover"},
+    "forward stop": {},
+    "forward pause": {},
+    "forward resume": {},
+}
+OFFERED = {name.split()[0] for name in READING}
+OFFERED_TO_MANAGERS = OFFERED | {"backtest", "fetch"}
 
 
 @pytest.mark.parametrize(
@@ -75,9 +84,11 @@ def test_buttons_that_change_something_need_operators():
 
 
 async def test_every_command_is_in_one_of_the_two_lists(bench):
-    for found in bench.app.client.tree.get_commands():
-        expected = Access.READ if found.name in READING else Access.OPERATE
-        assert access_of(found) is expected
+    for found in bench.app.client.tree.walk_commands():
+        if isinstance(found, Command):
+            reads = found.qualified_name in {*READING, "forward status", "forward report"}
+            assert access_of(found) is (Access.READ if reads else Access.OPERATE)
+            assert reads or found.qualified_name in OPERATING
         assert found.name in READING | OPERATING.keys()
 
 
@@ -147,12 +158,11 @@ async def test_strangers_and_direct_messages_are_offered_nothing(bench):
 async def test_without_a_role_only_managers_are_offered_what_changes_things(running, candles):
     async with running(discord_operator_role_id=None) as bench:
         offered = {found.name for found in bench.user("viewer").commands()}
-        assert offered == READING
+        assert offered == OFFERED
         with pytest.raises(NotOffered):
             await bench.user("operator").slash("fetch")
-        assert {found.name for found in bench.user("admin").commands()} == (
-            READING | OPERATING.keys()
-        )
+        managers = {found.name for found in bench.user("admin").commands()}
+        assert managers == OFFERED_TO_MANAGERS
 
 
 async def test_suggestions_are_not_for_those_who_may_not(bench):

@@ -1,0 +1,224 @@
+"""Brings alerts to Discord, through the bot or a webhook. What to send when is elsewhere."""
+
+import io
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import discord
+
+from bot import alerts
+from bot.forward_threads import NETWORK, UNKNOWN_CHANNEL, ForwardThreads
+from bot.outbox import Batch, NotForThisPlace, SendLater, Unsendable
+from bot.services.forward.alerts import TRADE_CLOSE
+from bot.ui.alerts import (
+    DIGEST_CSV,
+    Totals,
+    alert_embed,
+    digest_csv,
+    digest_embed,
+    mark_of,
+    plain_text,
+)
+from data.database import Database
+from data.storage.records import OutboxMessage, StoredTrade
+
+log = logging.getLogger(__name__)
+
+CHANNEL: Final = "channel"
+_THREAD: Final = "thread:"
+_BAD_REQUEST: Final = 400
+_TOO_LARGE: Final = 413
+_LOOKED_THROUGH: Final = 200
+
+
+class AlertWriter:
+    """Makes messages of batches; reads from the database what an alert itself doesn't say."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, batch: Batch, *, plainly: bool) -> dict[str, Any]:
+        """Return what to send, as arguments of Discord's library.
+
+        Raises:
+            Unsendable: a stored alert can't be rendered.
+        """
+        if plainly:
+            return {"content": plain_text(batch.messages)}
+        try:
+            if batch.is_digest:
+                table = io.BytesIO(digest_csv(batch.messages))
+                file = discord.File(table, DIGEST_CSV)
+                return {"embeds": [digest_embed(batch.messages)], "files": [file]}
+            return {"embeds": await self._embeds(batch.messages)}
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unsendable(f"it can't be rendered: {error!r}") from error
+
+    async def _embeds(self, messages: Sequence[OutboxMessage]) -> list[discord.Embed]:
+        books: dict[int, tuple[float, list[StoredTrade]]] = {}
+        embeds = []
+        for message in messages:
+            totals = None
+            if message.kind == TRADE_CLOSE and message.test_id is not None:
+                if message.test_id not in books:
+                    books[message.test_id] = await self._book(message.test_id)
+                totals = _totals(message, *books[message.test_id])
+            embeds.append(alert_embed(message, totals))
+        return embeds
+
+    async def _book(self, test_id: int) -> tuple[float, list[StoredTrade]]:
+        test = await self._database.get_forward_test(test_id)
+        balance = float(test.config["initial_balance"]) if test else 0.0
+        return balance, await self._database.get_trades(test_id)
+
+
+class BotDelivery:
+    """Sends through the bot: to its first channel, and to the threads of tests."""
+
+    def __init__(
+        self, client: discord.Client, writer: AlertWriter, threads: ForwardThreads
+    ) -> None:
+        self._client = client
+        self._writer = writer
+        self._threads = threads
+
+    def places(self, message: OutboxMessage) -> Sequence[str]:
+        """Return channel and thread; a start is told by the message that the thread hangs on."""
+        if message.test_id is None:
+            return (CHANNEL,)
+        thread = f"{_THREAD}{message.test_id}"
+        return (thread,) if message.kind == alerts.START else (CHANNEL, thread)
+
+    def stands_alone(self, message: OutboxMessage) -> bool:
+        """Tell whether a message can't share a batch: a start is no message of its own."""
+        return message.kind == alerts.START and message.channel.startswith(_THREAD)
+
+    async def send(self, batch: Batch, *, plainly: bool = False) -> None:
+        """Send a batch to its place, with the nonce that keeps it from being seen twice."""
+        self._require_login()
+        try:
+            where = await self._find(batch.place)
+            if self.stands_alone(batch.messages[0]):
+                return
+            if where is None:
+                raise NotForThisPlace("there is no thread: the channel has it")
+            content = await self._writer.write(batch, plainly=plainly)
+            await where.send(**content, nonce=batch.nonce)
+        except discord.HTTPException as error:
+            await self._explain(batch, error)
+        except NETWORK as error:
+            raise _unreachable(error) from error
+
+    async def has_arrived(self, batch: Batch, since: int) -> bool:
+        """Look through what the bot wrote since the first attempt."""
+        self._require_login()
+        mark = mark_of(batch.messages[0])
+        begin = datetime.fromtimestamp(since / 1000 - 60, tz=UTC)
+        try:
+            where = await self._find(batch.place)
+            if where is None or self.stands_alone(batch.messages[0]):
+                return False
+            async for message in where.history(
+                limit=_LOOKED_THROUGH, after=begin, oldest_first=True
+            ):
+                if self._is_own(message) and _bears(message, mark):
+                    return True
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.info("what arrived in %s can't be read: %s", batch.place, error)
+        except discord.HTTPException as error:
+            raise _reason(error) from error
+        except NETWORK as error:
+            raise _unreachable(error) from error
+        return False
+
+    async def _find(self, place: str) -> discord.PartialMessageable | None:
+        channel_id: int | None = self._threads.channel_id
+        if place != CHANNEL:
+            channel_id = await self._threads.ensure(int(place.removeprefix(_THREAD)))
+        return None if channel_id is None else self._client.get_partial_messageable(channel_id)
+
+    async def _explain(self, batch: Batch, error: discord.HTTPException) -> None:
+        gone = isinstance(error, discord.NotFound) and error.code == UNKNOWN_CHANNEL
+        if batch.place != CHANNEL:
+            test_id = int(batch.place.removeprefix(_THREAD))
+            test = await self._threads.find(test_id)
+            if gone and test is not None and test.thread_id is not None:
+                await self._threads.forget(test_id)
+                raise SendLater("the thread is gone: a new one is made", surely_not=True)
+            if isinstance(error, discord.Forbidden) and test and test.thread_id is not None:
+                raise NotForThisPlace("the bot may not write in the thread: the channel has it")
+        raise _reason(error) from error
+
+    def _require_login(self) -> None:
+        if self._client.user is None or self._client.is_closed():
+            raise SendLater("not connected to Discord yet", surely_not=True)
+
+    def _is_own(self, message: discord.Message) -> bool:
+        return self._client.user is not None and message.author.id == self._client.user.id
+
+
+class WebhookDelivery:
+    """Sends through a webhook, which has one channel and knows no nonce.
+
+    After an answer that was lost a message may come twice: there is no way to ask.
+    """
+
+    def __init__(self, webhook: discord.Webhook, writer: AlertWriter) -> None:
+        self._webhook = webhook
+        self._writer = writer
+
+    def places(self, message: OutboxMessage) -> Sequence[str]:
+        """Return the one place there is."""
+        return (CHANNEL,)
+
+    def stands_alone(self, message: OutboxMessage) -> bool:
+        """Tell that any message may share a batch."""
+        return False
+
+    async def send(self, batch: Batch, *, plainly: bool = False) -> None:
+        """Send a batch; what went to threads is in the channel already."""
+        if batch.place != CHANNEL:
+            raise NotForThisPlace("a webhook has no threads: the channel has it")
+        content = await self._writer.write(batch, plainly=plainly)
+        nobody = discord.AllowedMentions.none()
+        try:
+            await self._webhook.send(**content, allowed_mentions=nobody, wait=True)
+        except discord.HTTPException as error:
+            raise _reason(error) from error
+        except NETWORK as error:
+            raise _unreachable(error) from error
+
+    async def has_arrived(self, batch: Batch, since: int) -> bool:
+        """Tell that nobody knows."""
+        return False
+
+
+def _totals(
+    message: OutboxMessage, initial_balance: float, trades: Sequence[StoredTrade]
+) -> Totals | None:
+    ids = [stored.trade.id for stored in trades]
+    if message.payload.get("id") not in ids:
+        return None
+    until = [stored.trade.pnl for stored in trades[: ids.index(message.payload["id"]) + 1]]
+    won = sum(pnl > 0 for pnl in until)
+    return Totals(len(until), won, sum(until), initial_balance)
+
+
+def _bears(message: discord.Message, mark: str) -> bool:
+    """Tell whether a message has an alert's mark; in plain words it stands at the end of a line."""
+    footers = [embed.footer.text or "" for embed in message.embeds]
+    return any(text.endswith(mark) for text in footers) or f"({mark})" in message.content
+
+
+def _reason(error: discord.HTTPException) -> Exception:
+    if error.status in (_BAD_REQUEST, _TOO_LARGE):
+        return Unsendable(f"{error.status} (code {error.code}) {error.text}")
+    sure = isinstance(error, discord.Forbidden | discord.NotFound)
+    return SendLater(f"{error.status} (code {error.code}) {error.text}"[:300], surely_not=sure)
+
+
+def _unreachable(error: BaseException) -> SendLater:
+    # Discord's library tries several times: an earlier try may have arrived.
+    return SendLater(f"no way to Discord: {error!r}"[:300])

@@ -1,0 +1,77 @@
+"""The parts of forward tests and alerts, put together for the bot. Part of the composition root."""
+
+import time
+from dataclasses import dataclass
+
+import discord
+
+from bot.alerts import DiscordAlerter
+from bot.audit import Audit
+from bot.background import BackgroundTasks
+from bot.delivery import AlertWriter, BotDelivery
+from bot.forward_actions import ForwardActions
+from bot.forward_threads import ForwardThreads, StatusBoard
+from bot.outbox import OutboxSender
+from bot.services.forward.desk import ForwardDesk
+from bot.services.forward.rerun import Comparer, Pool
+from bot.services.market_data import MarketData
+from bot.services.strategies import StrategyLibrary
+from bot.settings import Settings
+from data.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardTools:
+    """What forward tests share with the rest of the bot."""
+
+    market: MarketData
+    pool: Pool
+    audit: Audit
+    library: StrategyLibrary
+
+
+class ForwardParts:
+    """Desk, alerts and what speaks of them in Discord; `connect` once there is a client."""
+
+    def __init__(self, settings: Settings, database: Database, tools: ForwardTools) -> None:
+        self._database = database
+        self._client: discord.Client | None = None
+        self.sender: OutboxSender | None = None
+        self.board: StatusBoard | None = None
+        self.alerter = DiscordAlerter(
+            database, wake=self._wake, touch=self._touch, shout=self._shout
+        )
+        self.desk = ForwardDesk(settings, database, self.alerter, clock=time.monotonic)
+        self.comparer = Comparer(settings, database, tools.market, tools.pool)
+        self.actions = ForwardActions(self.desk, self.alerter, tools.audit, tools.library)
+
+    def connect(self, client: discord.Client, channel_id: int) -> None:
+        """Send alerts and show tests through a client; threads are made in a channel."""
+        self._client, self._channel_id = client, channel_id
+        threads = ForwardThreads(client, self._database, channel_id)
+        writer = AlertWriter(self._database)
+        self.sender = OutboxSender(self._database, BotDelivery(client, writer, threads))
+        self.board = StatusBoard(client, self.desk, threads)
+
+    def begin(self, tasks: BackgroundTasks) -> None:
+        """Trade and send; neither waits for Discord."""
+        assert self.sender is not None
+        tasks.spawn("forward tests", self.desk.run())
+        tasks.spawn("alerts", self.sender.run())
+
+    def show(self, tasks: BackgroundTasks) -> None:
+        """Keep the status messages up to date; the client must be logged in."""
+        assert self.board is not None
+        tasks.spawn("status of forward tests", self.board.run())
+
+    def _wake(self) -> None:
+        if self.sender is not None:
+            self.sender.wake()
+
+    def _touch(self, test_id: int) -> None:
+        if self.board is not None:
+            self.board.touch(test_id)
+
+    async def _shout(self, text: str) -> None:
+        if self._client is not None:
+            await self._client.get_partial_messageable(self._channel_id).send(text[:2000])

@@ -1,0 +1,258 @@
+"""Sends the outbox: in order, at least once, and seen once. What Discord is, is known elsewhere.
+
+A message of the engine is first copied to each place it goes to; from then on each place has its
+own order, its own retries and its own outages. What was tried with an unknown outcome is tried
+again exactly as it was, so that its nonce, or a look at what arrived, keeps it from being seen
+twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final, Protocol
+
+from bot.services.forward.alerts import TEST_CHANNEL
+from bot.times import now_ms
+from data.database import Database
+from data.errors import StoreError
+from data.storage.records import NewMessage, OutboxMessage
+
+log = logging.getLogger(__name__)
+
+MOST_EMBEDS: Final = 10
+DIGEST_FROM: Final = 21
+_TAKEN: Final = 500
+_LONGEST_RETRY_MS: Final = 60_000
+_LONGEST_WAIT_S: Final = 60.0
+_STORE_RETRY_S: Final = 5.0
+# Discord compares nonces for some minutes; after that it is asked what has arrived.
+_NONCE_LIFE_MS: Final = 60_000
+
+
+class SendLater(Exception):
+    """It did not arrive, or nobody knows; `surely_not` when it certainly did not."""
+
+    def __init__(self, reason: str, *, surely_not: bool = False) -> None:
+        super().__init__(reason)
+        self.surely_not = surely_not
+
+
+class NotForThisPlace(Exception):
+    """This place is not there and need not be: another one has the message as well."""
+
+
+class Unsendable(Exception):
+    """Discord will never take this content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that go out as one; `is_digest` where they are too many to show each."""
+
+    place: str
+    messages: tuple[OutboxMessage, ...]
+    is_digest: bool = False
+
+    @property
+    def nonce(self) -> str:
+        """What tells this batch from all others."""
+        return f"alert-{self.messages[0].id}-{self.messages[-1].id}"[-25:]
+
+
+class Transport(Protocol):
+    """Where messages go."""
+
+    def places(self, message: OutboxMessage) -> Sequence[str]:
+        """Return the places that a message goes to, at least one."""
+
+    def stands_alone(self, message: OutboxMessage) -> bool:
+        """Tell whether a message can't share a batch."""
+
+    async def send(self, batch: Batch, *, plainly: bool = False) -> None:
+        """Send a batch; `plainly` without anything that could be refused.
+
+        Raises:
+            SendLater, NotForThisPlace, Unsendable: it was not, or perhaps not, sent.
+        """
+
+    async def has_arrived(self, batch: Batch, since: int) -> bool:
+        """Tell whether a batch that was tried at a time (ms) is there."""
+
+
+class OutboxSender:
+    """The one task that sends; `wake` it when there is something new. `now` gives ms."""
+
+    def __init__(
+        self, database: Database, transport: Transport, *, now: Callable[[], int] = now_ms
+    ) -> None:
+        self._database = database
+        self._transport = transport
+        self._now = now
+        self._woken = asyncio.Event()
+        self._problems: dict[str, str] = {}
+
+    def wake(self) -> None:
+        """Look for messages at once."""
+        self._woken.set()
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why places can't be reached now, by place."""
+        return dict(self._problems)
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                await self.deliver_due()
+                pause_s = await self._pause_s()
+            except StoreError as error:
+                log.error("the outbox can't be read or written: %s", error)
+                pause_s = _STORE_RETRY_S
+            await _wait(self._woken.wait(), pause_s)
+
+    async def deliver_due(self) -> None:
+        """Send everything that is due now, as far as it goes."""
+        while await self._route() or await self._deliver_round():
+            continue
+
+    async def _route(self) -> bool:
+        """Copy new messages to their places; return whether there were any."""
+        due = await self._database.take_due_messages(_TAKEN)
+        new = [message for message in due if message.channel == TEST_CHANNEL]
+        if not new:
+            return False
+        async with self._database.transaction() as transaction:
+            for message in new:
+                for place in self._transport.places(message):
+                    await transaction.append_message(_copy(message, place))
+                await transaction.mark_message_sent(message.id)
+        return True
+
+    async def _deliver_round(self) -> bool:
+        """Send one batch to each place; return whether any was sent."""
+        due = await self._database.take_due_messages(_TAKEN)
+        due = sorted(due, key=lambda message: message.channel)  # stable: the order within stays
+        sent = False
+        for place, messages in groupby(due, key=lambda message: message.channel):
+            if place != TEST_CHANNEL:
+                sent |= await self._deliver(place, list(messages))
+        return sent
+
+    async def _deliver(self, place: str, messages: list[OutboxMessage]) -> bool:
+        batch, tried_at = await self._next_batch(place, messages)
+        try:
+            if not await self._is_there(batch, tried_at):
+                await self._transport.send(batch)
+        except SendLater as error:
+            await self._postpone(batch, error)
+            return False
+        except NotForThisPlace as error:
+            await self._abandon(batch, str(error))
+            return True
+        except Unsendable as error:
+            return await self._send_plainly(batch, str(error))
+        await self._mark_sent(batch)
+        return True
+
+    async def _is_there(self, batch: Batch, tried_at: int | None) -> bool:
+        if tried_at is None or self._now() - tried_at < _NONCE_LIFE_MS:
+            return False
+        return await self._transport.has_arrived(batch, tried_at)
+
+    async def _next_batch(
+        self, place: str, messages: list[OutboxMessage]
+    ) -> tuple[Batch, int | None]:
+        """Return what was tried before and when, or choose anew and write that down."""
+        tried = await self._database.get_setting(_tried_key(place))
+        by_id = {message.id: message for message in messages}
+        if tried is not None:
+            again = tuple(by_id[number] for number in tried["ids"] if number in by_id)
+            if len(again) == len(tried["ids"]):
+                return Batch(place, again, tried["digest"]), int(tried["since"])
+        batch = self._choose(place, messages)
+        note = {
+            "ids": [message.id for message in batch.messages],
+            "digest": batch.is_digest,
+            "since": self._now(),
+        }
+        await self._database.set_setting(_tried_key(place), note)
+        return batch, None
+
+    def _choose(self, place: str, messages: list[OutboxMessage]) -> Batch:
+        alone = self._transport.stands_alone
+        if alone(messages[0]):
+            return Batch(place, (messages[0],))
+        end = next((i for i, message in enumerate(messages) if alone(message)), len(messages))
+        if end >= DIGEST_FROM:
+            return Batch(place, tuple(messages[:end]), is_digest=True)
+        return Batch(place, tuple(messages[: min(end, MOST_EMBEDS)]))
+
+    async def _send_plainly(self, batch: Batch, reason: str) -> bool:
+        """Tell in plain words what Discord refuses; give up where even that fails."""
+        log.error("Discord refuses %s to %s: %s", batch.nonce, batch.place, reason)
+        try:
+            await self._transport.send(batch, plainly=True)
+        except SendLater as error:
+            await self._postpone(batch, error)
+            return False
+        except (Unsendable, NotForThisPlace) as error:
+            await self._abandon(batch, str(error))
+            return True
+        await self._mark_sent(batch)
+        return True
+
+    async def _postpone(self, batch: Batch, error: SendLater) -> None:
+        first, reason = batch.messages[0], str(error)
+        if self._problems.get(batch.place) != reason:
+            log.warning("alerts to %s wait: %s", batch.place, reason)
+        self._problems[batch.place] = reason
+        if error.surely_not:
+            await self._database.delete_setting(_tried_key(batch.place))
+        pause = min(1000 << min(first.attempts, 10), _LONGEST_RETRY_MS)
+        await self._database.mark_message_failed(first.id, reason, retry_after_ms=pause)
+
+    async def _mark_sent(self, batch: Batch) -> None:
+        if self._problems.pop(batch.place, None) is not None:
+            log.info("alerts to %s arrive again", batch.place)
+        async with self._database.transaction() as transaction:
+            for message in batch.messages:
+                await transaction.mark_message_sent(message.id)
+            await transaction.delete_setting(_tried_key(batch.place))
+
+    async def _abandon(self, batch: Batch, reason: str) -> None:
+        async with self._database.transaction() as transaction:
+            for message in batch.messages:
+                await transaction.abandon_message(message.id, reason)
+            await transaction.delete_setting(_tried_key(batch.place))
+
+    async def _pause_s(self) -> float:
+        due_at = await self._database.next_message_due_at()
+        if due_at is None:
+            return _LONGEST_WAIT_S
+        return min(max((due_at - self._now()) / 1000, 0.05), _LONGEST_WAIT_S)
+
+
+def _copy(message: OutboxMessage, place: str) -> NewMessage:
+    return NewMessage(
+        dedupe_key=f"{message.dedupe_key}@{place}",
+        kind=message.kind,
+        channel=place,
+        payload=message.payload,
+        test_id=message.test_id,
+    )
+
+
+def _tried_key(place: str) -> str:
+    return f"outbox:{place}:tried"
+
+
+async def _wait(something: Awaitable[Any], timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await something
+    except TimeoutError:
+        return
