@@ -14,6 +14,7 @@ _COMMANDS = {
     "fetch-data": "bot.console.market:fetch",
     "import-data": "bot.console.market:import_files",
     "strategies": "bot.console.strategies:run",
+    "check": "bot.console.check:run",
     "forward-test": "bot.console.forward:run",
     "trades": "bot.console.forward:trades",
     "simulate": "bot.console.simulate:run",
@@ -52,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     _add_backtest(commands.add_parser("backtest", help="run a strategy over history"))
+    check = commands.add_parser("check", help="verify a strategy's claim of when it decides")
+    _add_run(check)
     _add_forward(commands.add_parser("forward-test", help="trade on paper on live candles"))
     trades = commands.add_parser("trades", help="list the trades of a forward test")
     trades.add_argument("--test", required=True, metavar="NAME")
@@ -79,6 +82,12 @@ def _add_period(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backtest(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results as JSON")
+    parser.add_argument("--charts", type=Path, metavar="DIR", help="write charts (HTML and PNG)")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", required=True, help="a name that `jesse strategies` lists")
     _add_market(parser)
     _add_period(parser)
@@ -93,8 +102,6 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
         "--fill", choices=("close", "next_open"), default="close", help="where signals are filled"
     )
     parser.add_argument("--offline", action="store_true", help="use only what the cache holds")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results as JSON")
-    parser.add_argument("--charts", type=Path, metavar="DIR", help="write charts (HTML and PNG)")
 
 
 def _add_forward(parser: argparse.ArgumentParser) -> None:

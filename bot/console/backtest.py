@@ -3,9 +3,10 @@
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from bot.console.common import key_values, progress_bar, settings_from, write_json
+from bot.console.common import ProgressBar, key_values, progress_bar, settings_from, write_json
 from bot.errors import InvalidInput
 from bot.services.backtests import BacktestJob, execute_backtest
 from bot.services.market_data import MarketData
@@ -31,51 +32,49 @@ def run(arguments: argparse.Namespace) -> int:
 
 def backtest(arguments: argparse.Namespace, settings: Settings) -> BacktestResults:
     """Prepare candles and run in this process, with a progress bar on standard error."""
-    strategy = StrategyLibrary(settings.strategies_folder).load(arguments.strategy).strategy
-    params = key_values(arguments.param)
-    strategy.make_params(params)
-    store = CandleStore(settings.candles_dir, on_problem=_warn)
-    market = MarketData(settings, store)
-    symbol = market.key(settings.symbol).symbol
-    check_request(settings, arguments)
     with progress_bar("candles") as show:
-        prepared = asyncio.run(
-            market.prepare(
-                strategy,
-                symbol,
-                arguments.start,
-                arguments.end,
-                offline=arguments.offline,
-                on_progress=lambda p: show("fetching", p.done_candles, p.total_candles),
-            )
-        )
-        for notice in prepared.fetched.notices if prepared.fetched else ():
-            _warn(notice)
-        request = BacktestRequest(
-            strategy=arguments.strategy,
-            params=params,
-            symbol=symbol,
-            exchange=settings.exchange,
-            start=prepared.start,
-            end=prepared.end,
-            initial_balance=settings.initial_balance,
-            fee_rate=settings.fee_rate,
-            slippage_bps=settings.slippage_bps,
-            max_leverage=settings.max_leverage,
-            fill=arguments.fill,
-        )
-        job = BacktestJob(
-            request, prepared.timeframe, settings.data_dir, settings.strategies_folder
-        )
+        job = prepare_job(arguments, settings, show)
         return execute_backtest(job, lambda report: show(*report))
 
 
-def check_request(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Refuse what no run could use before any candle is fetched."""
-    if arguments.charts and arguments.charts.exists() and not arguments.charts.is_dir():
-        raise InvalidInput(f"--charts {arguments.charts} is a file: name a folder")
-    BacktestRequest(
+def prepare_job(
+    arguments: argparse.Namespace, settings: Settings, show: ProgressBar
+) -> BacktestJob:
+    """Check what was asked for and make sure that its candles are cached."""
+    strategy = StrategyLibrary(settings.strategies_folder).load(arguments.strategy).strategy
+    params = key_values(arguments.param)
+    strategy.make_params(params)
+    market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=_warn))
+    symbol = market.key(settings.symbol).symbol
+    request = _request(settings, arguments, params, symbol)
+    prepared = asyncio.run(
+        market.prepare(
+            strategy,
+            symbol,
+            arguments.start,
+            arguments.end,
+            offline=arguments.offline,
+            on_progress=lambda p: show("fetching", p.done_candles, p.total_candles),
+        )
+    )
+    for notice in prepared.fetched.notices if prepared.fetched else ():
+        _warn(notice)
+    request = replace(request, start=prepared.start, end=prepared.end)
+    return BacktestJob(request, prepared.timeframe, settings.data_dir, settings.strategies_folder)
+
+
+def _request(
+    settings: Settings, arguments: argparse.Namespace, params: dict[str, str], symbol: str
+) -> BacktestRequest:
+    """Make the request before any candle is fetched: what no run could use is refused at once."""
+    charts = getattr(arguments, "charts", None)
+    if charts and charts.exists() and not charts.is_dir():
+        raise InvalidInput(f"--charts {charts} is a file: name a folder")
+    return BacktestRequest(
         strategy=arguments.strategy,
+        params=params,
+        symbol=symbol,
+        exchange=settings.exchange,
         initial_balance=settings.initial_balance,
         fee_rate=settings.fee_rate,
         slippage_bps=settings.slippage_bps,
