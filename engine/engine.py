@@ -6,8 +6,6 @@ engine.start()                  # the strategy binds its indicators
 events = engine.advance(block)  # any number of base candles at a time
 """
 
-import sys
-import traceback
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from engine.errors import InvalidRun, StrategyFailed
 from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
 from engine.execution.monitor import decide_exit
+from engine.failures import describe_failure
 from engine.market import NEVER, Market
 from engine.orders import (
     Event,
@@ -126,7 +125,7 @@ class Engine:
             if sparse:
                 self.market.wake_at(lambda: self.strategy.wake(self.market.data))
         except Exception as error:
-            raise _failure(error, self.strategy) from error
+            raise describe_failure(error, self.strategy) from error
 
     def advance(self, block: CandleSeries) -> list[Event]:
         """Let base candles pass, however many, and return what happened in order.
@@ -211,7 +210,7 @@ class Engine:
         try:
             self._saved_state = self.strategy.get_state()
         except Exception as error:
-            raise _failure(error, self.strategy) from error
+            raise describe_failure(error, self.strategy) from error
         return self._saved_state
 
     def snapshot(self) -> dict[str, Any]:
@@ -241,7 +240,7 @@ class Engine:
         try:
             signals = self.strategy.on_candle(self.market.data, self._view)
         except Exception as error:
-            raise _failure(error, self.strategy) from error
+            raise describe_failure(error, self.strategy) from error
         if not signals:
             return []
         if isinstance(signals, Signal):
@@ -350,13 +349,3 @@ class Engine:
         net_long = self.portfolio.net_size > 0
         level = self._liquidation_price()
         self._monitor.watch_account(level, net_long=net_long, index=self._watch_from)
-
-
-def _failure(error: Exception, strategy: Strategy) -> StrategyFailed:
-    """Name the file and line of the user's code; our own frames say nothing to its author."""
-    theirs = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((f for f in reversed(frames) if f.filename == theirs), frames[-1])
-    name = type(strategy).__name__
-    place = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
-    return StrategyFailed(f"{name} raised {type(error).__name__}: {error} ({place})")
