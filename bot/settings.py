@@ -71,11 +71,37 @@ class Settings(BaseSettings):
         description="backtests at a time, default: cores - 1",
     )
     chromium_path: Path | None = Field(None, description="a browser for PNG charts, if not found")
+    backup_days: int = Field(7, ge=1, description="how many days of daily backups are kept")
+    port: int | None = Field(
+        None, ge=1, le=65_535, description="where GET /healthz answers; not set: nowhere"
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None, description="called every minute while all is well"
+    )
+    # Railway sets these two itself, in every container.
+    railway_environment_name: str | None = Field(None, description="set by Railway")
+    railway_volume_mount_path: Path | None = Field(None, description="set by Railway")
 
     @field_validator("discord_channel_id", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("refresh_cron")
+    @classmethod
+    def _check_cron(cls, value: str) -> str:
+        # Imported here, for a scheduler is needed by few commands.
+        from bot.services.scheduled.cron import parse_cron
+
+        parse_cron(value)
+        return value
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _check_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return value
 
     @classmethod
     def load(cls, env_file: Path | None = Path(".env"), **overrides: Any) -> Self:

@@ -1,0 +1,37 @@
+# The bot with all it needs, Chromium and fonts included. Its state is in /data: mount a volume there.
+FROM python:3.11-slim-bookworm
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    CHROMIUM_PATH=/usr/bin/chromium \
+    DATA_DIR=/data \
+    PORT=8080
+
+# Debian keeps only the newest Chromium of a release, so its version can't be pinned; the release is.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends chromium fonts-dejavu-core tini \
+    && rm -rf /var/lib/apt/lists/*
+
+RUN groupadd --gid 10001 jesse \
+    && useradd --uid 10001 --gid jesse --create-home jesse \
+    && install --directory --owner=jesse --group=jesse /data
+
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install -r requirements.txt
+COPY . .
+RUN pip install --no-deps --editable . \
+    && python -m compileall -q bot data engine strategies
+
+USER jesse
+# Proves that this image can draw, as the user and with the browser that it will have.
+RUN python -m bot.charts.proof
+
+EXPOSE 8080
+HEALTHCHECK --interval=1m --timeout=10s --start-period=3m \
+    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=8)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tini", "--", "/app/.docker/entrypoint"]
+CMD ["jesse", "run"]
