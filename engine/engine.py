@@ -19,7 +19,8 @@ from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
 from engine.execution.monitor import decide_exit
 from engine.failures import describe_failure
-from engine.market import NEVER, Market
+from engine.frames import NEVER
+from engine.market import Market
 from engine.orders import (
     Event,
     ExitReason,

@@ -11,7 +11,7 @@ import numpy as np
 from engine.columns import Column
 
 if TYPE_CHECKING:
-    from engine.market import TimeframeData
+    from engine.frames import TimeframeData
 
 
 class History:

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.errors import InvalidParams, StrategyError
+from engine.frames import MultiTimeframeData
 from engine.history import IndicatorView
-from engine.market import HISTORY_MS, MultiTimeframeData
+from engine.market import HISTORY_MS
 from engine.orders import Signal
 from engine.portfolio import PortfolioView
 from engine.timeframe import base_of, get_timeframe_minutes

@@ -1,7 +1,7 @@
 """The engine's vocabulary in one place; each record is defined beside those it belongs to."""
 
 from engine.candles import Candle, CandleSeries, Gap
-from engine.market import MultiTimeframeData, TimeframeData
+from engine.frames import MultiTimeframeData, TimeframeData
 from engine.orders import (
     Event,
     ExitReason,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.services.backtests import BacktestJob, load_data
 from bot.services.strategies import StrategyLibrary
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
-from engine.market import MultiTimeframeData
+from engine.frames import MultiTimeframeData
 from engine.orders import Signal
 from engine.portfolio import PortfolioView
 from engine.strategy import Strategy

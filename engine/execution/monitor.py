@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from engine.columns import Column, Columns
-from engine.market import NEVER
+from engine.frames import NEVER
 from engine.orders import ExitReason, Position, Side
 
 _FIRST_CHUNK: Final = 256

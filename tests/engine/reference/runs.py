@@ -13,7 +13,7 @@ from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.candles import Candle, CandleSeries
 from engine.engine import Engine, EngineConfig, LedgerEntry
 from engine.execution import BacktestExecutor, FixedCosts
-from engine.market import MultiTimeframeData
+from engine.frames import MultiTimeframeData
 from engine.orders import Event, ExitReason, Signal
 from engine.portfolio import PortfolioView
 from engine.results import BacktestResults
