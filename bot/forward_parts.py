@@ -1,7 +1,7 @@
 """The parts of forward tests and alerts, put together for the bot. Part of the composition root."""
 
-import time
 from dataclasses import dataclass
+from time import monotonic
 
 import discord
 
@@ -41,7 +41,7 @@ class ForwardParts:
         self.alerter = DiscordAlerter(
             database, wake=self._wake, touch=self._touch, shout=self._shout
         )
-        self.desk = ForwardDesk(settings, database, self.alerter, clock=time.monotonic)
+        self.desk = ForwardDesk(settings, database, self.alerter, clock=lambda: monotonic())
         self.comparer = Comparer(settings, database, tools.market, tools.pool)
         self.actions = ForwardActions(self.desk, self.alerter, tools.audit, tools.library)
 

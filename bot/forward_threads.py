@@ -73,17 +73,25 @@ class ForwardThreads:
             test_id, channel_id=self.channel_id, thread_id=None
         )
         await self._database.set_status_message(test_id, None)
-        await self._database.delete_setting(_anchor_key(test_id))
+        _, number = await self._known_anchor(test_id)
+        await self._database.set_setting(_anchor_key(test_id), [None, number + 1])
 
     async def _anchor(self, test: ForwardTest) -> int:
-        known = await self._database.get_setting(_anchor_key(test.id))
+        known, number = await self._known_anchor(test.id)
         if known is not None:
-            return int(known)
+            return known
         channel = self._client.get_partial_messageable(self.channel_id)
-        # The nonce keeps a message that arrived before a crash from being sent again.
-        message = await channel.send(embed=started_embed(test), nonce=f"test-{test.id}")
-        await self._database.set_setting(_anchor_key(test.id), message.id)
+        # The nonce keeps a message that arrived before a crash from being sent again; the number
+        # in it tells one that takes the place of another.
+        nonce = f"test-{test.id}-{number}"
+        message = await channel.send(embed=started_embed(test), nonce=nonce)
+        await self._database.set_setting(_anchor_key(test.id), [message.id, number])
         return message.id
+
+    async def _known_anchor(self, test_id: int) -> tuple[int | None, int]:
+        """Return the message that stands for a test, if any, and how many there were before."""
+        known, number = await self._database.get_setting(_anchor_key(test_id), (None, 0))
+        return known, number
 
     async def _make(self, test: ForwardTest, anchor: int) -> int | None:
         if time.monotonic() < self._not_before:

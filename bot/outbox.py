@@ -148,7 +148,7 @@ class OutboxSender:
             if not await self._is_there(batch, tried_at):
                 await self._transport.send(batch)
         except SendLater as error:
-            await self._postpone(batch, error)
+            await self._postpone(batch, error, is_first_try=tried_at is None)
             return False
         except NotForThisPlace as error:
             await self._abandon(batch, str(error))
@@ -197,7 +197,7 @@ class OutboxSender:
         try:
             await self._transport.send(batch, plainly=True)
         except SendLater as error:
-            await self._postpone(batch, error)
+            await self._postpone(batch, error, is_first_try=False)
             return False
         except (Unsendable, NotForThisPlace) as error:
             await self._abandon(batch, str(error))
@@ -205,12 +205,13 @@ class OutboxSender:
         await self._mark_sent(batch)
         return True
 
-    async def _postpone(self, batch: Batch, error: SendLater) -> None:
+    async def _postpone(self, batch: Batch, error: SendLater, *, is_first_try: bool) -> None:
         first, reason = batch.messages[0], str(error)
         if self._problems.get(batch.place) != reason:
             log.warning("alerts to %s wait: %s", batch.place, reason)
         self._problems[batch.place] = reason
-        if error.surely_not:
+        # A second try may follow one that did arrive: only the first leaves no trace.
+        if error.surely_not and is_first_try:
             await self._database.delete_setting(_tried_key(batch.place))
         pause = min(1000 << min(first.attempts, 10), _LONGEST_RETRY_MS)
         await self._database.mark_message_failed(first.id, reason, retry_after_ms=pause)

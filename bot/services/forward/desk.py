@@ -159,12 +159,16 @@ class ForwardDesk:
 
     async def _serve(self, service: ForwardService) -> None:
         while True:
-            failed = await self._attend(service)
-            await self._news.on_attended(failed)
-            for notice in self._watch.look(service.runners()):
-                await self._news.on_stall(notice)
-            self._beat(service)
+            await self.look_after(service)
             await asyncio.sleep(self._attend_s)
+
+    async def look_after(self, service: ForwardService) -> None:
+        """Resume what should be alive, and notice who gets no candles."""
+        failed = await self._attend(service)
+        await self._news.on_attended(failed)
+        for notice in self._watch.look(service.runners()):
+            await self._news.on_stall(notice)
+        self._beat(service)
 
     async def _attend(self, service: ForwardService) -> list[ForwardTest]:
         """Resume every test that should be alive and isn't; return those that can't be."""

@@ -123,13 +123,15 @@ class Desk:
         await self.caught_up(until - MINUTE_MS)
 
     async def caught_up(self, last_open):
-        async def seen():
-            return all(self._has_seen(runner, last_open) for runner in self.desk.runners())
+        async def stored():
+            for runner in self.desk.runners():
+                portfolio = await self.desk.database.get_portfolio(runner.session.test.id)
+                seen = portfolio.last_candle_time if portfolio else 0
+                if not runner.fault and (seen or 0) < last_open:
+                    return False
+            return True
 
-        await until(seen)
-
-    def _has_seen(self, runner, last_open):
-        return runner.fault or (runner.session.last_open_time or 0) >= last_open
+        await until(stored)
 
     async def sent(self):
         """Wait until the outbox is empty."""
@@ -138,6 +140,9 @@ class Desk:
             return not await self.desk.database.count_pending_messages()
 
         await until(empty)
+
+    async def look_after_tests(self):
+        await self.desk.look_after(self.desk.service)
 
     async def trades(self, name="one"):
         test = await self.desk.database.find_forward_test(name)
