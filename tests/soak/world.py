@@ -66,6 +66,13 @@ class Watcher:
             self._waiting.remove(waiting)
 
 
+class LaidOpenDatabase(Database):
+    """A database that runs what a test wants to do to it."""
+
+    async def run_sql(self, sql: str) -> None:
+        await self._write(lambda connection: connection.execute(sql))
+
+
 def fast_timing(factor: float) -> Timing:
     """Return a clock by which waiting takes a fraction of its time."""
 
@@ -86,13 +93,15 @@ class World:
     timing: Timing | None = None
 
     @asynccontextmanager
-    async def process(self) -> AsyncIterator[tuple[ForwardService, Database]]:
+    async def process(self) -> AsyncIterator[tuple[ForwardService, LaidOpenDatabase]]:
         """Open database and service as one process does; leaving the block is its end."""
         async with (
-            Database.open(self.settings.data_dir / "jesse.db") as database,
+            LaidOpenDatabase.open(self.settings.data_dir / "jesse.db") as database,
             open_forward(self.settings, database, self.watcher, timing=self.timing) as service,
         ):
             yield service, database
+            # Tasks that were made a moment ago begin before they are cancelled.
+            await asyncio.sleep(0)
 
     async def advance(self, service: ForwardService, until: int, *, patience_s=PATIENCE_S):
         """Move market time and wait until every test that trades has seen the last candle."""
@@ -110,6 +119,20 @@ class World:
         await self.watcher.wait_until(is_there, patience_s)
         # What was stepped is stored a moment later: an order comes after it.
         await asyncio.gather(*(settle(runner) for runner in service.runners()))
+
+    async def until_subscribed(self, service: ForwardService):
+        """Wait until the exchange sends every test's candles, and ticks where they are wanted."""
+        wanted = set()
+        for runner in service.runners():
+            name = runner.session.test.symbol.split(":")[0].replace("/", "").lower()
+            ticks = runner.session.config.ticks
+            wanted |= {f"{name}@kline_1m"} | ({f"{name}@aggTrade"} if ticks else set())
+        async with asyncio.timeout(PATIENCE_S):
+            while not wanted <= self._subscribed():  # noqa: ASYNC110 - the exchange has no event
+                await asyncio.sleep(0.001)
+
+    def _subscribed(self) -> set[str]:
+        return {channel for socket in self.exchange.state()["sockets"] for channel in socket}
 
     async def backtest(self, service: ForwardService, test: Any, end: int) -> BacktestResults:
         """Run a test's period through the backtester, on the exchange's own final candles."""

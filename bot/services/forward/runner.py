@@ -112,6 +112,7 @@ class ForwardRunner:
         self._until = until
         self._funding = funding
         self._held = HeldTicks()
+        self._is_busy = False
         self._waiting: deque[MarketEvent | _Order] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -154,7 +155,8 @@ class ForwardRunner:
     def on_tick(self, tick: Tick) -> None:
         """Take a trade; without a position and a backlog it only moves the price."""
         session = self.session
-        if not self._waiting and not session.engine.portfolio.has_position:
+        is_idle = not self._waiting and not self._is_busy
+        if is_idle and not session.engine.portfolio.has_position:
             session.see_price(tick.price, tick.time_ms)
         else:
             self._put(tick)
@@ -195,7 +197,9 @@ class ForwardRunner:
         while True:
             event = await self._next()
             try:
+                self._is_busy = True
                 await self._handle(event)
+                self._is_busy = False
             except StoreError as error:
                 reason = f"state can't be stored: {error}"
                 await self._stand_still(reason, lasting=isinstance(error, _LASTING))

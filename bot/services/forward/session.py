@@ -148,6 +148,7 @@ class ForwardSession:
     def check_price(self, price: float, time: int) -> StepRecord | None:
         """Check stops and targets against a trade of the exchange; None where nothing happened."""
         if not self.engine.portfolio.has_position:
+            self.engine.portfolio.last_price = price
             return None
         self._events += self.engine.on_tick(price, time)
         return self._record() if self._events else None

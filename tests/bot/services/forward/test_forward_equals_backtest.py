@@ -17,6 +17,7 @@ async def test_on_candles_alone_every_strategy_trades_as_in_the_backtest(tmp_pat
         midnight = world.clock.now_ms() // DAY_MS * DAY_MS
         for name in STRATEGIES:
             await service.start(ForwardAsk(name, symbol="BTC/USDT", ticks=False))
+        await world.until_subscribed(service)
         for day in range(1, 8):
             await world.advance(service, midnight + day * DAY_MS + 30 * MINUTE_MS)
         tests = await service.tests()
