@@ -34,6 +34,7 @@ from bot.services.status import LoopLag, StatusService
 from bot.services.strategies import StrategyLibrary
 from bot.services.workers import WorkerPool
 from bot.settings import Settings
+from bot.unattended import UnattendedParts
 from data.cache import CandleStore
 from data.database import Database
 from data.errors import DataError
@@ -47,7 +48,9 @@ _KEPT_RUNS: Final = 300
 _RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 300.0
 _NETWORK: Final = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
-_SECRETS: Final = ("discord_token", "discord_webhook_url", "api_key", "api_secret")
+_SECRETS: Final = (
+    "discord_token", "discord_webhook_url", "api_key", "api_secret", "heartbeat_url"
+)  # fmt: skip
 
 
 class App:
@@ -145,8 +148,7 @@ async def build_app(
             pictures = await stack.enter_async_context(await _renderer(settings))
         if pool is None:
             pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
-        sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
-        jobs = await stack.enter_async_context(JobService(sizes, stored_jobs))
+        jobs = await stack.enter_async_context(_job_service(settings, stored_jobs))
         await _warm_up(settings)
         market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=log.warning))
         library = StrategyLibrary(settings.strategies_folder)
@@ -155,8 +157,8 @@ async def build_app(
         )
         stack.push_async_callback(research.close)
         lag = LoopLag()
-        work = ForwardTools(market, pool, audit, library)
-        forward = ForwardParts(settings, database, work)
+        forward = ForwardParts(settings, database, ForwardTools(market, pool, audit, library))
+        unattended = UnattendedParts(settings, database, market, forward.alerter, redact=redact)
         services = Services(
             library=library,
             research=research,
@@ -170,13 +172,28 @@ async def build_app(
             forward=forward.actions,
             comparer=forward.comparer,
             pictures=pictures,
+            scheduler=unattended.scheduler,
         )
         client = JesseClient(services, gate, redact=redact, options=options)
         forward.connect(client, gate.channel_ids[0])
         app = App(settings, client, interrupted, forward)
-        app.begin(lag)
-        stack.push_async_callback(app.background.drain, 0)
+        await _begin(app, stack, unattended, lag)
         yield app
+
+
+async def _begin(
+    app: App, stack: AsyncExitStack, unattended: UnattendedParts, lag: LoopLag
+) -> None:
+    """Start everything that goes on by itself; it ends with the stack."""
+    app.begin(lag)
+    stack.push_async_callback(app.background.drain, 0)
+    opened = unattended.open(app.client, app.forward.desk, app.background)
+    await stack.enter_async_context(opened)
+
+
+def _job_service(settings: Settings, stored_jobs: StoredJobs) -> JobService:
+    sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
+    return JobService(sizes, stored_jobs)
 
 
 async def _renderer(settings: Settings) -> PngRenderer:

@@ -20,6 +20,7 @@ from bot.ui.replies import answer_privately
 if TYPE_CHECKING:
     from bot.cogs.job_messages import JobMessages
     from bot.forward_actions import ForwardActions
+    from bot.scheduler import Scheduler
     from bot.services.forward.rerun import Comparer
     from bot.services.job_log import StoredJobs
     from bot.services.jobs import JobService
@@ -49,6 +50,7 @@ class Services:
     forward: "ForwardActions"
     comparer: "Comparer"
     pictures: "Pictures"
+    scheduler: "Scheduler"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ async def add_cogs(client: "JesseClient") -> None:
     from bot.cogs.jobs import JobsCog
     from bot.cogs.positions import PositionsCog
     from bot.cogs.research import ResearchCog
+    from bot.cogs.schedule import ScheduleCog
     from bot.cogs.status import StatusCog
     from bot.cogs.strategies import StrategiesCog
 
-    cogs = (HelpCog, StrategiesCog, ResearchCog, ForwardCog, PositionsCog, JobsCog, StatusCog)
-    for cog in cogs:
+    research = (HelpCog, StrategiesCog, ResearchCog, JobsCog)
+    for cog in (*research, ForwardCog, PositionsCog, ScheduleCog, StatusCog):
         await client.add_cog(cog(client))

@@ -31,5 +31,6 @@ class StatusCog(commands.Cog):
             latency_s=math.inf if math.isnan(latency) else latency,
             active_jobs=len(active),
             max_jobs=services.max_jobs,
+            schedule=services.scheduler.views(),
         )
         await respond(interaction, embeds=[embed], ephemeral=True)

@@ -1,11 +1,14 @@
 """The help page. Pure: what goes in is shown."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import discord
 
 from bot.ui.limits import Card, Markup, escape
 from bot.ui.theme import ACCENT
+
+_GROUPS: Final = {"forward": "Forward tests", "schedule": "Scheduled work"}
 
 
 def help_embed(
@@ -29,8 +32,11 @@ def help_embed(
     card = Card("Research strategies from this channel", colour=ACCENT)
     card.list([Markup(step) for step in steps])
     lines = [Markup(f"{name} – {escape(text)}") for name, text in sorted(commands)]
-    card.field_list("Commands", [line for line in lines if not _is_forward(line)])
-    card.field_list("Forward tests", [line for line in lines if _is_forward(line)])
+    groups = {name: [line for line in lines if _is_of(name, line)] for name in _GROUPS}
+    in_groups = {line for group in groups.values() for line in group}
+    card.field_list("Commands", [line for line in lines if line not in in_groups])
+    for name, group in groups.items():
+        card.field_list(_GROUPS[name], group)
     card.field_list(
         "Good to know",
         [
@@ -42,5 +48,5 @@ def help_embed(
     return card.build()
 
 
-def _is_forward(line: Markup) -> bool:
-    return line.startswith(("</forward", "`/forward"))
+def _is_of(group: str, line: Markup) -> bool:
+    return line.startswith((f"</{group} ", f"`/{group} "))

@@ -1,12 +1,15 @@
 """The status page. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import discord
 
+from bot.services.scheduled.records import JobView
 from bot.services.status import SeriesState, StatusReport
 from bot.ui.formats import moment, plural, seconds, size
 from bot.ui.limits import Card, Markup, clip, escape
+from bot.ui.schedule import last_run
 from bot.ui.theme import GAIN, WARNING
 
 _LAGGING_S: Final = 0.5
@@ -15,10 +18,15 @@ _LISTED_SERIES: Final = 6
 
 
 def status_embed(
-    report: StatusReport, *, latency_s: float, active_jobs: int, max_jobs: int
+    report: StatusReport,
+    *,
+    latency_s: float,
+    active_jobs: int,
+    max_jobs: int,
+    schedule: Sequence[JobView] = (),
 ) -> discord.Embed:
     """Return how the program is doing; the colour warns where something needs a look."""
-    problems = _problems(report)
+    problems = _problems(report, schedule)
     card = Card("Needs a look" if problems else "All well", colour=WARNING if problems else GAIN)
     card.list([Markup(f"⚠️ {problem}") for problem in problems])
     card.field("Up for", Markup(seconds(report.uptime_s)))
@@ -35,11 +43,12 @@ def status_embed(
     card.field("Disk", Markup(f"{size(report.disk_free_bytes)} free"))
     lines = [_series(state) for state in report.series[:_LISTED_SERIES]]
     card.field_list("Last candles", lines or [Markup("none cached yet")], more="series")
+    card.field_list("Scheduled work", [_scheduled(job) for job in schedule])
     versions = " · ".join(f"{name} {number}" for name, number in report.versions.items())
     return card.footer(versions).build()
 
 
-def _problems(report: StatusReport) -> list[str]:
+def _problems(report: StatusReport, schedule: Sequence[JobView]) -> list[str]:
     problems = []
     if report.exchange.problem is not None:
         text = escape(clip(report.exchange.problem, 500))
@@ -48,6 +57,10 @@ def _problems(report: StatusReport) -> list[str]:
         problems.append(f"the event loop was held up for {seconds(report.worst_lag_s)}")
     if report.disk_free_bytes < _LOW_DISK_BYTES:
         problems.append(f"only {size(report.disk_free_bytes)} of disk are free")
+    for job in schedule:
+        if job.last.failures:
+            reason = escape(clip(job.last.text or "", 200))
+            problems.append(f"scheduled {escape(job.name)} failed: {reason}")
     return problems
 
 
@@ -61,6 +74,13 @@ def _exchange(report: StatusReport) -> Markup:
 def _series(state: SeriesState) -> Markup:
     key = state.key
     return Markup(f"{escape(key.symbol)} {key.timeframe}: {moment(state.last_close, 'R')}")
+
+
+def _scheduled(job: JobView) -> Markup:
+    when = Markup("paused") if job.next_run is None else moment(job.next_run, "R")
+    if job.is_running:
+        when = Markup("running")
+    return Markup(f"{escape(job.name)}: {when}, last {last_run(job.last, short=True)}")
 
 
 def _milliseconds(value_s: float) -> str:
