@@ -114,6 +114,13 @@ class OutboxSender:
                 pause_s = _STORE_RETRY_S
             await _wait(self._woken.wait(), pause_s)
 
+    async def finish(self) -> None:
+        """Send until nothing is left; whoever waits says for how long."""
+        await self.deliver_due()
+        while await self._database.count_pending_messages():
+            await asyncio.sleep(await self._pause_s())
+            await self.deliver_due()
+
     async def deliver_due(self) -> None:
         """Send everything that is due now, as far as it goes."""
         while await self._route() or await self._deliver_round():

@@ -15,6 +15,8 @@ from engine.results import EquityCurve
 
 _BACKTEST: Final = "#f0b232"
 _TITLE_CHARACTERS: Final = 44
+# Less than this is shown as 0.0%.
+_SHOWN_PERCENT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class ForwardChart:
 def forward_equity_figure(chart: ForwardChart, medium: Medium = PICTURE) -> Figure:
     """Draw equity in USD; the backtest is a thin line on top, so that any difference shows."""
     live_time, live = _with_start(chart, chart.live)
-    traces = [_line(live_time, live, medium, name="Forward test", look=(theme.BLUE, 5.0, None))]
+    traces = [_line(live_time, live, medium, name="Forward test", look=(theme.BLUE, 4.0))]
     curves = [live]
     if chart.backtest is not None:
         time, values = _with_start(chart, chart.backtest)
-        look = (_BACKTEST, 1.8, "dot")
+        look = (_BACKTEST, 1.3)
         traces.append(_line(time, values, medium, name="Backtest", look=look))
         curves.append(values)
     bounds = float(min(c.min() for c in curves)), float(max(c.max() for c in curves))
@@ -59,16 +61,16 @@ def _line(
     medium: Medium,
     *,
     name: str,
-    look: tuple[str, float, str | None],
+    look: tuple[str, float],
 ) -> Scatter:
     kept = sample_equity(values, limit=medium.equity_points)
-    colour, width, dash = look
+    colour, width = look
     return Scatter(
         x=formats.axis_times(time[kept]),
         y=values[kept].round(2),
         name=f"{name} {formats.format_usd(values[-1])}",
         mode="lines",
-        line={"color": colour, "width": width, "dash": dash},
+        line={"color": colour, "width": width},
     )
 
 
@@ -106,7 +108,7 @@ def _header(chart: ForwardChart, frame: theme.Frame, end: int) -> list[dict[str,
         title = title[: _TITLE_CHARACTERS - 1] + "…"
     last = chart.live.equity[-1] if len(chart.live.equity) else chart.initial_balance
     gain = 100 * (float(last) / chart.initial_balance - 1)
-    colour = theme.MUTED if not gain else theme.GREEN if gain > 0 else theme.RED
+    colour = theme.MUTED if abs(gain) < _SHOWN_PERCENT else theme.GREEN if gain > 0 else theme.RED
     change = f"<span style='color:{colour}'><b>{formats.format_percent(gain)}</b></span>"
     texts = [
         _text(f"<b>{html.escape(title)}</b>", frame, y=24)

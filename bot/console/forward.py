@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.console.common import key_values, settings_from, write_json
+from bot.console.forward_alerts import shell_alerts
 from bot.console.forward_table import LiveTable
 from bot.errors import InvalidInput
 from bot.services.forward.compose import open_forward
@@ -38,11 +39,16 @@ async def _forward(arguments: argparse.Namespace, settings: Settings) -> int:
     until = parse_time(arguments.until, name="until", end=0) if arguments.until else None
     async with Database.open(settings.data_dir / DATABASE) as database:
         with LiveTable() as table:
-            async with open_forward(settings, database, table) as service:
+            async with (
+                shell_alerts(settings, database, table) as alerts,
+                open_forward(settings, database, alerts, on_alert=alerts.on_connection) as service,
+            ):
                 test = await _find_or_start(arguments, database, service, until)
                 runner = await service.attach(test, until=until)
                 table.show(runner)
-                await _wait(runner)
+                await alerts.begin(runner)
+                async with alerts.watching(runner, 60 * settings.stale_data_minutes):
+                    await _wait(runner)
                 await service.detach(test.name)
                 if arguments.json:
                     await _write_json(arguments.json, database, service, runner)

@@ -64,14 +64,13 @@ def mark_of(message: OutboxMessage) -> str:
 
 def digest_embed(messages: Sequence[OutboxMessage]) -> discord.Embed:
     """Return many alerts as one: what happened in each test, problems, and the last of them."""
-    times = [time for message in messages if (time := time_of(message)) is not None]
+    times = [time_of(message) for message in messages]
     card = Card(
         f"{plural(len(messages), 'alert')} that could not be sent before",
         colour=WARNING,
         budget=_DIGEST_BUDGET,
     )
-    if times:
-        card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, all in the file."))
+    card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, all in the file."))
     card.field_list("By test", _by_test(messages), more="tests")
     problems = [m for m in messages if m.kind in (alerts.FAULT, alerts.STALL, alerts.CONNECTION)]
     card.field_list("Problems", [_dated(m) for m in problems[-_LISTED:]])
@@ -85,9 +84,7 @@ def digest_csv(messages: Sequence[OutboxMessage]) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV_FIELDS)
     for message in messages:
-        time = time_of(message)
-        when = format_time(time) if time is not None else ""
-        test = message.payload.get("test", "")
+        when, test = format_time(time_of(message)), message.payload.get("test", "")
         writer.writerow([message.id, message.kind, test, when, line_of(message)])
     return out.getvalue().encode()
 
@@ -107,10 +104,9 @@ def line_of(message: OutboxMessage) -> str:
         return f"{message.kind}: {json.dumps(dict(payload), default=str)}"
 
 
-def time_of(message: OutboxMessage) -> int | None:
-    """Return the market time (ms) that an alert tells of, where it has one."""
-    time = message.payload.get("time")
-    return int(time) if isinstance(time, int | float) else None
+def time_of(message: OutboxMessage) -> int:
+    """Return the market time (ms) that an alert tells of, else when it was noted."""
+    return int(message.payload.get("time") or message.created_at)
 
 
 def _trade_opened(payload: Mapping[str, Any]) -> Card:
@@ -129,7 +125,7 @@ def _trade_closed(message: OutboxMessage, totals: Totals | None) -> discord.Embe
     payload = message.payload
     symbol, profit = payload["symbol"], payload["pnl"]
     outcome = f"{dollars(profit, sign='+')} ({percent(payload['pnl_percent'], sign='+')})"
-    title = f"{side_title(payload['side'], symbol)} closed: {outcome}"
+    title = f"{str(payload['side']).capitalize()} {symbol} closed: {outcome}"
     card = Card(title, colour=outcome_colour(profit), budget=BUDGET)
     card.describe(_when(payload))
     card.field("Reason", escape(reason_text(payload["exit_reason"])))
@@ -151,13 +147,14 @@ def _totals_text(payload: Mapping[str, Any], totals: Totals | None) -> Markup:
     won = percent(100 * totals.won / max(totals.trades, 1), digits=0)
     gain = percent(100 * (equity / totals.initial_balance - 1), sign="+")
     return Markup(
-        f"{plural(totals.trades, 'trade')}, {won} won, net {dollars(totals.pnl, sign='+')}\n"
+        f"{plural(totals.trades, 'trade')}, {won} won\n"
+        f"net {dollars(totals.pnl, sign='+')}\n"
         f"equity {dollars(equity)} ({gain})"
     )
 
 
 def _when(payload: Mapping[str, Any]) -> Markup:
-    lines = [f"{moment(payload['time'])} · {escape(clip(payload['strategy'], 60))}"]
+    lines = [f"{moment(payload['time'])} · {_short(payload['strategy'], 60)}"]
     if payload.get("recovered"):
         lines.append("⏪ **recovered**: filled while I was away, where it would have been")
     return Markup("\n".join(lines))
@@ -166,7 +163,7 @@ def _when(payload: Mapping[str, Any]) -> Markup:
 def _started(payload: Mapping[str, Any]) -> Card:
     card = Card(f"▶️ Forward test {payload['test']} started", colour=ACCENT, budget=BUDGET)
     frames = escape(", ".join(payload["timeframes"]))
-    what = f"**{escape(clip(payload['strategy'], 60))}** on {escape(payload['symbol'])}, {frames}"
+    what = f"**{_short(payload['strategy'], 60)}** on {escape(payload['symbol'])}, {frames}"
     card.describe(Markup(f"{what}, paper money on {escape(payload['exchange'])}{_by(payload)}"))
     card.field("Balance", dollars(payload["initial_balance"]))
     params = " ".join(f"{name}={value}" for name, value in payload["params"].items())
@@ -201,7 +198,7 @@ def _faulted(payload: Mapping[str, Any]) -> Card:
     held = payload["positions"]
     watched = f"{plural(held, 'open position')} stay watched.\n" if held else ""
     way = f"Mend it, then `/forward resume test:{plain(payload['test'], 40)}`"
-    reason = escape(clip(payload["reason"], 300))
+    reason = _short(payload["reason"], 300)
     return card.describe(Markup(f"{reason}\n\n{watched}{way}"))
 
 
@@ -227,27 +224,32 @@ def _recovery(payload: Mapping[str, Any]) -> Card:
         made_up = f"{plural(test['candles'], 'candle')}, {plural(test['trades'], 'trade')}"
         lines.append(Markup(f"**{escape(test['name'])}**: {made_up} made up for ({span})"))
     for test in payload["left"]:
-        reason = escape(clip(test["reason"], 150))
+        reason = _short(test["reason"], 150)
         lines.append(Markup(f"🛑 **{escape(test['name'])}** could not be resumed: {reason}"))
     return card.describe(Markup(clip("\n".join(lines), BUDGET - 80)))
 
 
 def _connection(payload: Mapping[str, Any]) -> Card:
     name, down = payload["exchange"], seconds(payload["down_s"])
-    symbols = escape(clip(", ".join(payload["symbols"]), 150))
+    symbols = _short(", ".join(payload["symbols"]), 150)
     if payload["kind"] == "recovered":
         card = Card(f"✅ {name} can be reached again", colour=GAIN, budget=BUDGET)
         return card.describe(Markup(f"After {down} without a connection: {symbols}."))
     card = Card(f"⚠️ {name} can't be reached", colour=WARNING, budget=BUDGET)
     tries = plural(payload["attempts"], "attempt")
-    reason = escape(clip(payload["reason"], 150))
+    reason = _short(payload["reason"], 150)
     return card.describe(Markup(f"{tries} in {down}: {reason}. Waiting: {symbols}."))
 
 
 def _note(payload: Mapping[str, Any]) -> Card:
     colour = WARNING if payload["is_problem"] else ACCENT
     card = Card(clip(payload["title"], 100), colour=colour, budget=BUDGET)
-    return card.describe(escape(clip(payload["text"], 400)))
+    return card.describe(_short(payload["text"], 400))
+
+
+def _short(text: str, limit: int) -> Markup:
+    """Return text made safe within a limit; escaping may double its length."""
+    return Markup(clip(escape(text), limit))
 
 
 def _by(payload: Mapping[str, Any]) -> str:
@@ -295,8 +297,8 @@ def _test_line(name: str, messages: Sequence[OutboxMessage]) -> Markup:
 
 def _dated(message: OutboxMessage) -> Markup:
     time = time_of(message)
-    when = f"{moment(time, 'd')} {moment(time, 't')} " if time is not None else ""
-    return Markup(f"{when}{escape(clip(line_of(message), 150))}")
+    when = f"{moment(time, 'd')} {moment(time, 't')}"
+    return Markup(f"{when} {_short(line_of(message), 150)}")
 
 
 def _open_line(payload: Mapping[str, Any]) -> str:

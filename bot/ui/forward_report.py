@@ -20,7 +20,7 @@ from engine.candles import format_time
 from engine.orders import Trade
 
 EQUITY_PNG: Final = "equity.png"
-_LISTED: Final = 12
+_LISTED: Final = 6
 _SIDE_FIELDS: Final = ("entry_time", "entry_price", "exit_time", "exit_price", "reason", "pnl")
 
 
@@ -36,8 +36,7 @@ def report_embed(comparison: Comparison) -> discord.Embed:
             f"{period(report.start, report.end)}, live beside the backtest"
         )
     )
-    compared = len([pair for pair in report.pairs if pair.cause is not Cause.OPEN])
-    card.field("Matched", Markup(f"**{report.matched:,}** of {plural(compared, 'trade')}"))
+    card.field("Matched", Markup(f"**{report.matched:,}** of {plural(_compared(report), 'trade')}"))
     card.field("Largest difference", Markup(f"{number(report.largest_bps)} bps"))
     card.field("Exactly equal", Markup(f"{_count(report, Cause.NONE):,}"))
     card.field("Net, live", dollars(_net(report, live=True), sign="+"))
@@ -46,8 +45,8 @@ def report_embed(comparison: Comparison) -> discord.Embed:
     causes = Counter(str(pair.cause) for pair in different)
     lines = [Markup(f"{count:,} × {escape(cause)}") for cause, count in causes.most_common()]
     card.field_list("Why they differ", lines)
-    shown = [_pair_line(pair, test.symbol) for pair in different[-_LISTED:]]
-    card.field_list(f"Differences{' (the last)' if len(different) > _LISTED else ''}", shown)
+    worst = sorted(different, key=_weight)[:_LISTED]
+    card.field_list("Largest differences", [_pair_line(pair, test.symbol) for pair in worst])
     return card.footer("matched: same minutes, same reason · every trade is in the file").build()
 
 
@@ -77,7 +76,8 @@ def equity_embed(
     card.describe(Markup(f"{escape(view.test.strategy)} on {escape(view.test.symbol)}"))
     if comparison is not None and len(comparison.backtest.equity):
         card.field("Backtest", dollars(float(comparison.backtest.equity[-1])))
-        matched = f"{comparison.report.matched:,} of {len(comparison.report.pairs):,} trades"
+        report = comparison.report
+        matched = f"{report.matched:,} of {plural(_compared(report), 'trade')}"
         card.field("Matched", Markup(f"{matched} · `/forward report`"))
     card.field_list("Please note", [escape(clip(text, 500)) for text in notices])
     return (card.image(EQUITY_PNG) if has_picture else card).build()
@@ -102,8 +102,19 @@ def _count(report: ParityReport, cause: Cause) -> int:
 
 
 def _net(report: ParityReport, *, live: bool) -> float:
-    trades = [pair.live if live else pair.backtest for pair in report.pairs]
+    # What is open live has no profit yet, though the backtest closes it at its end.
+    ended = [pair for pair in report.pairs if pair.cause is not Cause.OPEN]
+    trades = [pair.live if live else pair.backtest for pair in ended]
     return sum(trade.pnl for trade in trades if trade is not None)
+
+
+def _compared(report: ParityReport) -> int:
+    return len(report.pairs) - _count(report, Cause.OPEN)
+
+
+def _weight(pair: TradePair) -> tuple[bool, float]:
+    """What is worth a look first: trades that don't match, then large differences."""
+    return pair.matches, -max(abs(pair.entry_bps or 0.0), abs(pair.exit_bps or 0.0))
 
 
 def _pair_line(pair: TradePair, symbol: str) -> Markup:
