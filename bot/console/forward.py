@@ -49,7 +49,7 @@ async def _forward(arguments: argparse.Namespace, settings: Settings) -> int:
                 await alerts.begin(runner)
                 async with alerts.watching(runner, 60 * settings.stale_data_minutes):
                     await _wait(runner)
-                await service.detach(test.name)
+                await runner.stop()
                 if arguments.json:
                     await _write_json(arguments.json, database, service, runner)
         return await _report(arguments, database, runner)

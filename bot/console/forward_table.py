@@ -45,13 +45,14 @@ class LiveTable:
             self._console.print(
                 f"{format_time(trade.exit_time)} closed {trade.side} {trade.size:g} at "
                 f"{trade.exit_price:g}: {trade.pnl:+.2f} USD ({trade.exit_reason})"
-                f"{', recovered' if record.recovered else ''}"
+                f"{', recovered' if record.recovered else ''}",
+                soft_wrap=True,
             )
         self.show(runner)
 
     def on_fault(self, runner: ForwardRunner, reason: str) -> None:
         """Say that the test can't go on."""
-        self._console.print(f"faulted: {reason}", markup=False)
+        self._console.print(f"faulted: {reason}", markup=False, soft_wrap=True)
 
     def on_recovered(self, runner: ForwardRunner, away: WhileAway) -> None:
         """Say what was made up for."""

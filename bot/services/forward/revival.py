@@ -122,6 +122,9 @@ class Reviver:
         """Let the stored status say what the state says: the process may have died in between."""
         session = runner.session
         status = session.test.status
+        if session.test.started_market_time is None:
+            started_at = session.config.started_at
+            await self._database.set_started_market_time(session.test.id, started_at)
         if session.fault is not None:
             if status is not ForwardTestStatus.FAULTED:
                 await runner.report_fault(session.fault)

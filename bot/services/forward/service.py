@@ -69,8 +69,10 @@ class ForwardService:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for runner in list(self._runners.values()):
-            await self._detach(runner)
+        # Nothing is unsubscribed: whoever opened the live data closes it whole.
+        for runner in self._runners.values():
+            await runner.stop()
+        self._runners.clear()
 
     async def recover(self) -> list[ForwardTest]:
         """Resume every test that was alive; return those that could not be.
@@ -136,7 +138,6 @@ class ForwardService:
         )
         await self._rehearse(new, loaded.strategy)
         test = await self._create(new, numbered=ask.name is None)
-        await self._database.set_started_market_time(test.id, started_at)
         await self.attach(test, until=until)
         return await self.find(test.name)
 
