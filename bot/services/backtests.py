@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from data.funding import FundingStore
-
 from bot.services.strategies import StrategyLibrary
 from data.cache import CandleStore, SeriesKey, sha256_of
 from data.errors import NoCandles
+from data.funding import FundingStore
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.results import BacktestResults, Timing
 from engine.strategy import Strategy
