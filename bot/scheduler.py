@@ -60,6 +60,7 @@ class Scheduler:
         self._redact = redact
         self._records: dict[str, RunRecord] = {}
         self._running: dict[str, asyncio.Task[RunRecord]] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._clockwork = AsyncIOScheduler(
             timezone=UTC,
@@ -86,12 +87,15 @@ class Scheduler:
 
     async def stop(self) -> None:
         """End the scheduler; what runs is cancelled and counts as not run."""
-        if self._clockwork.running:
-            self._clockwork.shutdown(wait=False)
+        if not self._clockwork.running:
+            return
+        self._clockwork.pause()
         tasks = [*self._running.values(), *([self._looking] if self._looking else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Cancelled by a shutdown, those that wait for a run would be logged as failures.
+        await asyncio.gather(*tasks, *self._waiting, return_exceptions=True)
+        self._clockwork.shutdown(wait=False)
 
     def views(self) -> tuple[JobView, ...]:
         """Return how each job stands, in the order they were given."""
@@ -177,6 +181,10 @@ class Scheduler:
 
     async def _fire(self, job: ScheduledJob) -> None:
         running = self._running.get(job.name) or self._launch(job)
+        waiting = asyncio.current_task()
+        assert waiting is not None
+        self._waiting.add(waiting)
+        waiting.add_done_callback(self._waiting.discard)
         await asyncio.wait({running})
 
     def _launch(self, job: ScheduledJob) -> "asyncio.Task[RunRecord]":

@@ -27,8 +27,8 @@ _STEPS: Final = {
         " of ID:\n"
         "     https://discord.com/oauth2/authorize?client_id=ID&scope=bot+applications.commands"
         "&permissions={permissions}\n"
-        "     (View Channels, Send Messages, Send Messages in Threads, Embed Links, Attach Files,"
-        " Read Message History)"
+        "     (View Channels, Send Messages, Send Messages in Threads, Create Public Threads,"
+        " Embed Links, Attach Files, Read Message History, Pin Messages)"
     ),
     "DISCORD_GUILD_ID": (
         "DISCORD_GUILD_ID, the server that it serves:\n"
@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def explain_missing(missing: list[str]) -> str:
     """Return what isn't set and how to get each."""
-    steps = [_STEPS[name].replace("{permissions}", str(_invite_permissions())) for name in missing]
+    from bot.discord_check import invite_permissions
+
+    steps = [_STEPS[name].replace("{permissions}", str(invite_permissions())) for name in missing]
     verb = "is" if len(missing) == 1 else "are"
     head = f"error: {', '.join(missing)} {verb} not set (environment or .env)"
     tail = (
@@ -66,19 +68,6 @@ def explain_missing(missing: list[str]) -> str:
         " members with Manage Server may.\nTo look around without an account: jesse demo"
     )
     return "\n\n".join([head, *steps, tail])
-
-
-def _invite_permissions() -> int:
-    from discord import Permissions
-
-    return Permissions(
-        view_channel=True,
-        send_messages=True,
-        send_messages_in_threads=True,
-        embed_links=True,
-        attach_files=True,
-        read_message_history=True,
-    ).value
 
 
 async def _run(settings: Settings) -> None:

@@ -1,22 +1,28 @@
-"""Checks of the machine and the settings, each with a way to mend what it finds."""
+"""Checks of the machine and the settings, each with a way to mend what it finds; no Discord."""
 
 import asyncio
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from bot.charts.chromium import find_chromium
+from bot.charts.errors import ChartError
 from bot.errors import BotError
 from bot.services.strategies import StrategyLibrary
+from bot.services.volume import volume_warning
 from bot.settings import Settings
 from bot.times import now_ms
 from data.cache import CandleStore
-from data.errors import DataError
+from data.database import Database
+from data.errors import DatabaseInUse, DataError, StoreError
 from data.exchange import open_exchange
+from data.storage.process_lock import ProcessLock
 
 _LOW_DISK_BYTES: Final = 1_000_000_000
 _LARGE_CLOCK_OFFSET_MS: Final = 2_000
@@ -46,7 +52,8 @@ Check = Callable[[Settings], Awaitable[Finding]]
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Run all checks, one after another."""
-    for check in (_folder, _disk, _strategies, _candles, _browser, _discord, _exchange):
+    checks = (_folder, _disk, _database, _strategies, _candles, _browser, _exchange)
+    for check in checks:
         yield await check(settings)
 
 
@@ -60,7 +67,32 @@ async def _folder(settings: Settings) -> Finding:
     except OSError as error:
         mend = "set DATA_DIR to a folder that this user may write to"
         return Finding(name, Verdict.PROBLEM, f"{folder}: {error.strerror}", mend)
+    if warning := volume_warning(settings):
+        return Finding(name, Verdict.PROBLEM, warning, "docs/deployment.md shows each step")
     return Finding(name, Verdict.OK, str(folder))
+
+
+async def _database(settings: Settings) -> Finding:
+    name, path = "database", settings.data_dir / "jesse.db"
+    if not path.exists():
+        return Finding(name, Verdict.OK, f"{path.name} is made at the first start")
+    if not os.access(path, os.W_OK):
+        mend = "let this user write to it, or set DATA_DIR to another folder"
+        return Finding(name, Verdict.PROBLEM, f"{path} can't be written", mend)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            async with Database.open(path, read_only=True) as database:
+                await database.backup(Path(folder) / "copy.db")
+    except StoreError as error:
+        mend = "docs/operations.md says how to restore a backup"
+        return Finding(name, Verdict.PROBLEM, str(error), mend)
+    lock = ProcessLock(path)
+    try:
+        lock.acquire()
+    except DatabaseInUse:
+        return Finding(name, Verdict.OK, "whole, and in use: a bot or forward test runs on it")
+    lock.release()
+    return Finding(name, Verdict.OK, "whole, writable, and in use by nobody")
 
 
 async def _disk(settings: Settings) -> Finding:
@@ -92,18 +124,19 @@ async def _candles(settings: Settings) -> Finding:
 
 
 async def _browser(settings: Settings) -> Finding:
+    # Imported here: drawing takes a while to import, which settings and disk needn't wait for.
+    from bot.charts.proof import prove_drawing
+
     browser = find_chromium(settings.chromium_path)
     if browser is None:
         mend = "PNG charts need one: apt-get install chromium, or set CHROMIUM_PATH"
         return Finding("browser", Verdict.WARNING, "none found", mend)
-    return Finding("browser", Verdict.OK, str(browser))
-
-
-async def _discord(settings: Settings) -> Finding:
-    if settings.discord_token is None:
-        mend = "only needed for the bot: set DISCORD_TOKEN (the README says where to get it)"
-        return Finding("discord", Verdict.WARNING, "DISCORD_TOKEN is not set", mend)
-    return Finding("discord", Verdict.OK, "DISCORD_TOKEN is set")
+    try:
+        proof = await prove_drawing(browser)
+    except ChartError as error:
+        mend = "charts come as HTML only: apt-get install chromium, or set CHROMIUM_PATH"
+        return Finding("browser", Verdict.WARNING, str(error), mend)
+    return Finding("browser", Verdict.OK, f"{browser} drew a chart in {proof.took_s:.1f} s")
 
 
 async def _exchange(settings: Settings) -> Finding:
