@@ -244,7 +244,7 @@ def _connection(payload: Mapping[str, Any]) -> Card:
 def _note(payload: Mapping[str, Any]) -> Card:
     colour = WARNING if payload["is_problem"] else ACCENT
     card = Card(clip(payload["title"], 100), colour=colour, budget=BUDGET)
-    return card.describe(_short(payload["text"], 400))
+    return card.describe(_short(payload["text"], 300))
 
 
 def _short(text: str, limit: int) -> Markup:

@@ -6,12 +6,14 @@ from typing import Final
 import discord
 
 from bot.services.forward.overview import ForwardView
+from bot.services.forward.runner import ForwardRunner
 from bot.ui.formats import dollars, moment, percent, plural
 from bot.ui.forward_positions import position_line
 from bot.ui.limits import Card, Markup, clip, code, escape
 from bot.ui.theme import ACCENT, LOSS, NEUTRAL, WAITING, WARNING, outcome_colour
 from data.storage.records import ForwardTest, ForwardTestStatus
 from engine.candles import format_time
+from engine.timeframe import MINUTE_MS
 
 _SIGNS: Final[Mapping[ForwardTestStatus, str]] = {
     ForwardTestStatus.RUNNING: "▶️",
@@ -93,6 +95,28 @@ def done_embed(text: Markup, view: ForwardView) -> discord.Embed:
     card = Card(f"{_SIGNS[view.test.status]} {view.test.name}", colour=_colour(view))
     card.describe(text)
     return card.field("Equity", Markup(f"{dollars(view.equity)} ({_gain(view)})")).build()
+
+
+def forward_lines(
+    tests: Sequence[ForwardTest], runners: Sequence[ForwardRunner], *, waiting_alerts: int
+) -> list[Markup]:
+    """Return each test and how its stream is doing on one line, then the alerts not sent yet."""
+    running = {runner.session.test.id: runner for runner in runners}
+    lines = [_health_line(test, running.get(test.id)) for test in tests]
+    if waiting_alerts:
+        lines.append(Markup(f"✉️ {plural(waiting_alerts, 'alert')} not sent yet"))
+    return lines
+
+
+def _health_line(test: ForwardTest, runner: ForwardRunner | None) -> Markup:
+    head = f"{_SIGNS[test.status]} {escape(test.name)} ({escape(test.symbol)})"
+    if runner is None:
+        return Markup(f"{head}: ⚠️ not running in this process")
+    last = runner.session.last_open_time
+    candle = f"candle {moment(last + MINUTE_MS, 'R')}" if last else "no candle yet"
+    down = runner.down_since
+    stream = f", ⚠️ stream down since {moment(down, 'T')}" if down is not None else ""
+    return Markup(f"{head}: {candle}{stream}")
 
 
 def simulated(test: ForwardTest) -> str:

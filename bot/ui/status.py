@@ -24,6 +24,7 @@ def status_embed(
     active_jobs: int,
     max_jobs: int,
     schedule: Sequence[JobView] = (),
+    forward: Sequence[Markup] = (),
 ) -> discord.Embed:
     """Return how the program is doing; the colour warns where something needs a look."""
     problems = _problems(report, schedule)
@@ -40,6 +41,7 @@ def status_embed(
     workers += f" {size(report.workers_bytes)}"
     extra = workers if report.workers else ""
     card.field("Memory", Markup(f"{size(report.memory_bytes)}{extra}"))
+    card.field_list("Forward tests", forward, more="tests")
     card.field("Disk", Markup(f"{size(report.disk_free_bytes)} free"))
     lines = [_series(state) for state in report.series[:_LISTED_SERIES]]
     card.field_list("Last candles", lines or [Markup("none cached yet")], more="series")

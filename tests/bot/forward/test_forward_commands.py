@@ -203,3 +203,22 @@ async def test_equity_is_drawn_beside_the_backtest(floor):
     figure = floor.bench.pictures.drawn[-1]
     assert "Forward test" in figure
     assert "Backtest" in figure
+
+
+async def test_the_status_page_shows_tests_and_their_candles(floor):
+    await floor.start()
+    await floor.minutes(2)
+    await floor.sent()
+
+    message = await (await floor.user("viewer").slash("status")).finished()
+    assert "▶️ one (BTC/USDT): candle" in message.text
+
+
+async def test_an_exchange_that_comes_later_is_waited_for(trading, exchange, floor):
+    await floor.start()
+    [runner] = floor.desk.runners()
+    await floor.desk.service.detach("one")
+    assert floor.desk.runners() == []
+    await floor.look_after_tests()
+
+    assert [again.session.test.id for again in floor.desk.runners()] == [runner.session.test.id]
