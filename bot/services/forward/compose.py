@@ -43,9 +43,7 @@ async def open_forward(
             )
         )
         live = await stack.enter_async_context(
-            LiveDataProvider(
-                exchange, ExchangeHistory(provider), on_alert=on_alert, timing=timing
-            )
+            LiveDataProvider(exchange, ExchangeHistory(provider), on_alert=on_alert, timing=timing)
         )
         history = ForwardHistory(store, provider, settings.exchange, funding)
         service = ForwardService(
