@@ -92,15 +92,15 @@ class BotDelivery:
         return (thread,) if message.kind == alerts.START else (CHANNEL, thread)
 
     def stands_alone(self, message: OutboxMessage) -> bool:
-        """Tell whether a message can't share a batch: a start is no message of its own."""
-        return message.kind == alerts.START and message.channel.startswith(_THREAD)
+        """Tell whether a message is one of its own, whatever else waits."""
+        return _is_for_thread(message) or message.kind == alerts.RECOVERY
 
     async def send(self, batch: Batch, *, plainly: bool = False) -> None:
         """Send a batch to its place, with the nonce that keeps it from being seen twice."""
         self._require_login()
         try:
             where = await self._find(batch.place)
-            if self.stands_alone(batch.messages[0]):
+            if _is_for_thread(batch.messages[0]):
                 return
             if where is None:
                 raise NotForThisPlace("there is no thread: the channel has it")
@@ -118,7 +118,7 @@ class BotDelivery:
         begin = datetime.fromtimestamp(since / 1000 - 60, tz=UTC)
         try:
             where = await self._find(batch.place)
-            if where is None or self.stands_alone(batch.messages[0]):
+            if where is None or _is_for_thread(batch.messages[0]):
                 return False
             async for message in where.history(
                 limit=_LOOKED_THROUGH, after=begin, oldest_first=True
@@ -174,8 +174,8 @@ class WebhookDelivery:
         return (CHANNEL,)
 
     def stands_alone(self, message: OutboxMessage) -> bool:
-        """Tell that any message may share a batch."""
-        return False
+        """Tell whether a message is one of its own, whatever else waits."""
+        return message.kind == alerts.RECOVERY
 
     async def send(self, batch: Batch, *, plainly: bool = False) -> None:
         """Send a batch; what went to threads is in the channel already."""
@@ -193,6 +193,11 @@ class WebhookDelivery:
     async def has_arrived(self, batch: Batch, since: int) -> bool:
         """Tell that nobody knows."""
         return False
+
+
+def _is_for_thread(message: OutboxMessage) -> bool:
+    """Tell whether a message is a start, which the making of the thread tells."""
+    return message.kind == alerts.START and message.channel.startswith(_THREAD)
 
 
 def _totals(

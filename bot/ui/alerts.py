@@ -66,11 +66,11 @@ def digest_embed(messages: Sequence[OutboxMessage]) -> discord.Embed:
     """Return many alerts as one: what happened in each test, problems, and the last of them."""
     times = [time_of(message) for message in messages]
     card = Card(
-        f"{plural(len(messages), 'alert')} that could not be sent before",
+        f"{plural(len(messages), 'alert')} at once",
         colour=WARNING,
         budget=_DIGEST_BUDGET,
     )
-    card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, all in the file."))
+    card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, each in the file."))
     card.field_list("By test", _by_test(messages), more="tests")
     problems = [m for m in messages if m.kind in (alerts.FAULT, alerts.STALL, alerts.CONNECTION)]
     card.field_list("Problems", [_dated(m) for m in problems[-_LISTED:]])

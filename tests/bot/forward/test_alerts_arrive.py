@@ -50,7 +50,7 @@ async def test_candles_missed_while_away_are_told_in_one_message(trading, market
         closed, _ = await expected_alerts(floor)
         recovered = [stored for stored in await floor.trades() if stored.recovered]
         assert len(recovered) >= 14
-        digest = [m for m in floor.channel.messages if "could not be sent before" in m.text]
+        digest = [m for m in floor.channel.messages if "alerts at once" in m.text]
         single = count(floor.channel, CLOSED)
         assert single == closed or digest
         every = "\n".join(m.text for m in floor.channel.messages)
