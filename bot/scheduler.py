@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from textwrap import shorten
 from typing import Final, Protocol, Self
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -26,6 +27,7 @@ from engine.errors import EngineError
 log = logging.getLogger(__name__)
 
 _EXPECTED: Final = (BotError, DataError, EngineError, ChartError)
+_TOLD: Final = 300
 _CATCH_UP_MS: Final = 60_000
 _LOOK_S: Final = 60.0
 
@@ -238,8 +240,10 @@ class Scheduler:
         return record
 
     async def _tell_failure(self, job: ScheduledJob, text: str) -> bool:
-        again = "It is tried again at its time; you are told when it works."
-        said = f"The scheduled job “{job.name}” failed: {text}. {again}"
+        said = (
+            f"The scheduled job “{job.name}” failed. It is tried again at its time, and you are"
+            f" told when it works. What went wrong: {shorten(text, _TOLD, placeholder='…')}"
+        )
         return await self._tell(said, is_problem=True)
 
     async def _tell_recovery(self, job: ScheduledJob, before: RunRecord) -> bool:

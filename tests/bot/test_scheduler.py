@@ -212,7 +212,8 @@ async def test_a_failure_is_told_once_until_it_works_again(make, work, said):
             record = await scheduler.run_now("tidy")
             assert (record.failures, record.text) == (expected, "the exchange is gone")
         assert len(said.texts) == 1
-        assert "“tidy” failed: the exchange is gone" in said.texts[0]
+        assert "“tidy” failed." in said.texts[0]
+        assert said.texts[0].endswith("What went wrong: the exchange is gone")
         work.error = None
         assert (await scheduler.run_now("tidy")).failures == 0
         assert "works again, after it failed 3 times" in said.texts[1]
