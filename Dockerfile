@@ -7,6 +7,7 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     CHROMIUM_PATH=/usr/bin/chromium \
     DATA_DIR=/data \
+    MAX_JOBS=1 \
     PORT=8080
 
 # Debian keeps only the newest Chromium of a release, so its version can't be pinned; the release is.

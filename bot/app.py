@@ -173,9 +173,9 @@ async def build_app(
             comparer=forward.comparer,
             pictures=pictures,
             scheduler=unattended.scheduler,
+            kept=unattended.kept,
         )
         client = JesseClient(services, gate, redact=redact, options=options)
-        forward.connect(client, gate.channel_ids[0])
         app = App(settings, client, interrupted, forward)
         await _begin(app, stack, unattended, lag)
         yield app
@@ -185,6 +185,7 @@ async def _begin(
     app: App, stack: AsyncExitStack, unattended: UnattendedParts, lag: LoopLag
 ) -> None:
     """Start everything that goes on by itself; it ends with the stack."""
+    app.forward.connect(app.client, app.client.gate.channel_ids[0])
     app.begin(lag)
     stack.push_async_callback(app.background.drain, 0)
     opened = unattended.open(app.client, app.forward.desk, app.background)

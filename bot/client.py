@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bot.services.jobs import JobService
     from bot.services.research import Pictures, ResearchService
     from bot.services.runs import RunStore
+    from bot.services.scheduled.refresh import KeptSymbols
     from bot.services.status import StatusService
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Services:
     comparer: "Comparer"
     pictures: "Pictures"
     scheduler: "Scheduler"
+    kept: "KeptSymbols"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.services.forward.desk import ForwardDesk
 from bot.services.market_data import MarketData
 from bot.services.readiness import ReadinessProbe
 from bot.services.scheduled.jobs import make_jobs
+from bot.services.scheduled.refresh import KeptSymbols
 from bot.services.volume import volume_warning
 from bot.settings import Settings
 from data.database import Database
@@ -36,6 +37,7 @@ class UnattendedParts:
         self._settings = settings
         self._database = database
         self._alerter = alerter
+        self.kept = KeptSymbols(database, settings.exchange)
         jobs = make_jobs(settings, database, market)
         self.scheduler = Scheduler(jobs, database, self._tell, redact=redact)
 

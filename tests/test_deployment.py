@@ -93,7 +93,7 @@ def test_two_processes_never_share_the_volume():
 
 
 def test_what_the_image_sets_are_settings():
-    ours = {"CHROMIUM_PATH", "DATA_DIR", "PORT"}
+    ours = {"CHROMIUM_PATH", "DATA_DIR", "MAX_JOBS", "PORT"}
     names = {name.upper() for name in Settings.model_fields}
     found = {name for name in image_environment() if not name.startswith(("PYTHON", "PIP"))}
     assert found == ours

@@ -85,6 +85,7 @@ class ResearchCog(commands.Cog):
         timeframe="length of a candle (default 1m: all others are made from it)",
         start="2024-01-31, 2024-01, or back from the end: 90d, 1y (default: top up, or 4 years)",
         end="as start; excluded (default: now)",
+        keep="top the symbol up by the clock from now on, or no longer",
     )
     @app_commands.autocomplete(
         symbol=complete_symbol,
@@ -99,10 +100,15 @@ class ResearchCog(commands.Cog):
         timeframe: ShortText = "1m",
         start: ShortText | None = None,
         end: ShortText | None = None,
+        keep: bool | None = None,
     ) -> None:
         """Queue a fetch and show it until its end."""
         ask = FetchAsk(symbol=symbol, timeframe=timeframe.strip(), start=start, end=end)
         job = await settle(interaction, self.research.fetch(ask, owner_of(interaction)))
+        if keep is not None and symbol is not None:
+            kept = await self.client.services.kept.set(symbol, is_kept=keep)
+            details = {"symbol": kept, "keep": keep}
+            await self.client.services.audit.record(interaction.user, "/fetch", details=details)
         await self.client.job_messages.show(interaction, job)
 
 

@@ -44,7 +44,8 @@ class ScheduleCog(commands.Cog):
     @schedule.command(name="list", description="When each job runs, and how its last run went")
     async def list_jobs(self, interaction: Interaction) -> None:
         """Show all jobs."""
-        embed = schedule_embed(self.scheduler.views())
+        kept = await self.client.services.kept.all()
+        embed = schedule_embed(self.scheduler.views(), kept)
         await respond(interaction, embeds=[embed], ephemeral=True)
 
     @needs(Access.OPERATE)

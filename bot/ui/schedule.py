@@ -13,13 +13,14 @@ from bot.ui.theme import ACCENT, GAIN, LOSS, NEUTRAL, WARNING
 _TEXT: Final = 300
 
 
-def schedule_embed(jobs: Sequence[JobView]) -> discord.Embed:
-    """Return all jobs: when each runs next, and how its last run went."""
+def schedule_embed(jobs: Sequence[JobView], kept: Sequence[str] = ()) -> discord.Embed:
+    """Return all jobs: when each runs next, how its last run went; and symbols kept fresh."""
     fails = any(job.last.failures for job in jobs)
     card = Card("Scheduled work", colour=WARNING if fails else ACCENT)
     for job in jobs:
         lines = [escape(job.description), _next(job), Markup(f"Last: {last_run(job.last)}")]
         card.field(f"{_sign(job)} {job.name}", Markup("\n".join(lines)), inline=False)
+    card.field_list("Kept fresh with /fetch keep", [escape(symbol) for symbol in kept])
     return card.footer("Times of the schedule are UTC; those shown here are yours.").build()
 
 

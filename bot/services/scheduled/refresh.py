@@ -32,24 +32,27 @@ class RefreshFailed(BotError):
 
 
 class KeptSymbols:
-    """Symbols whose candles are topped up until somebody says otherwise."""
+    """Symbols of an exchange whose candles are topped up until somebody says otherwise."""
 
-    def __init__(self, values: KeyValues) -> None:
+    def __init__(self, values: KeyValues, exchange: str) -> None:
         self._values = values
+        self._exchange = exchange
         self._turn = asyncio.Lock()
 
-    async def all(self, exchange: str) -> frozenset[str]:
-        """Return the symbols kept on an exchange."""
+    async def all(self) -> tuple[str, ...]:
+        """Return the symbols, sorted."""
         kept = await self._values.get_setting(_KEPT, {})
-        return frozenset(kept.get(exchange, ()))
+        return tuple(kept.get(self._exchange, ()))
 
-    async def set(self, exchange: str, symbol: str, *, is_kept: bool) -> None:
-        """Keep a symbol fresh from now on, or no longer."""
+    async def set(self, symbol: str, *, is_kept: bool) -> str:
+        """Keep a symbol fresh from now on, or no longer; return it as the exchange spells it."""
+        symbol = normalize_symbol(symbol, self._exchange)
         async with self._turn:
             kept = await self._values.get_setting(_KEPT, {})
-            symbols = set(kept.get(exchange, ())) - {symbol}
-            kept[exchange] = sorted(symbols | {symbol} if is_kept else symbols)
+            symbols = set(kept.get(self._exchange, ())) - {symbol}
+            kept[self._exchange] = sorted(symbols | {symbol} if is_kept else symbols)
             await self._values.set_setting(_KEPT, kept)
+        return symbol
 
 
 async def symbols_in_use(settings: Settings, database: Database, *, now: int) -> frozenset[str]:
@@ -64,8 +67,8 @@ async def symbols_in_use(settings: Settings, database: Database, *, now: int) ->
     asked = (job.request.get("symbol") for job in jobs if job.created_at >= now - RECENT_MS)
     found = {normalize_symbol(symbol, exchange) for symbol in asked if symbol}
     found |= {test.symbol for test in tests if test.exchange == exchange}
-    found |= await KeptSymbols(database).all(exchange)
-    return frozenset(found | {normalize_symbol(settings.symbol, exchange)})
+    kept = await KeptSymbols(database, exchange).all()
+    return frozenset(found | {*kept, normalize_symbol(settings.symbol, exchange)})
 
 
 async def refresh_candles(market: MarketData, exchange: str, symbols: Iterable[str]) -> str:

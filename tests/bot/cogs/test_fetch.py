@@ -81,3 +81,16 @@ async def test_status_says_that_the_exchange_answers(online):
 
     assert "simulated answers in" in message.text
     assert "All well" in message.text
+
+
+async def test_a_symbol_is_kept_fresh_until_it_is_let_go(online):
+    user = online.user("operator")
+    for keep in (True, False):
+        answer = await user.slash("fetch", symbol="eth-usdt", start="1d", keep=keep)
+        await answer.wait_for(lambda m: "Covers" in m.text, timeout_s=60)
+        listed = await (await user.slash("schedule list")).finished()
+        assert ("Kept fresh" in listed.text, "ETH/USDT" in listed.text) == (keep, keep)
+    given = [e.options for e in await online.audit() if "keep" in e.options]
+    assert given == [
+        {"symbol": "ETH/USDT", "keep": False}, {"symbol": "ETH/USDT", "keep": True}
+    ]  # fmt: skip

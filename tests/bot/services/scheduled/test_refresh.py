@@ -120,9 +120,10 @@ async def test_symbols_of_the_last_month_s_jobs_are_in_use(settings, database):
 
 
 async def test_kept_symbols_are_in_use_until_they_are_let_go(settings, database):
-    kept = KeptSymbols(database)
-    await kept.set("simulated", "DOGE/USDT", is_kept=True)
-    await kept.set("bybit", "ADA/USDT", is_kept=True)
+    kept = KeptSymbols(database, "simulated")
+    assert await kept.set("doge-usdt", is_kept=True) == "DOGE/USDT"
+    await KeptSymbols(database, "bybit").set("ADA/USDT", is_kept=True)
+    assert await kept.all() == ("DOGE/USDT",)
     assert await in_use(settings, database) == {"BTC/USDT", "DOGE/USDT"}
-    await kept.set("simulated", "DOGE/USDT", is_kept=False)
+    await kept.set("DOGE/USDT", is_kept=False)
     assert await in_use(settings, database) == {"BTC/USDT"}
