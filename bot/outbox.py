@@ -92,9 +92,15 @@ class OutboxSender:
         self._now = now
         self._woken = asyncio.Event()
         self._problems: dict[str, str] = {}
+        self._is_ending = False
 
     def wake(self) -> None:
         """Look for messages at once."""
+        self._woken.set()
+
+    def end(self) -> None:
+        """Make `run` return after what it is sending now."""
+        self._is_ending = True
         self._woken.set()
 
     @property
@@ -103,8 +109,8 @@ class OutboxSender:
         return dict(self._problems)
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
+        """Send until cancelled, or until `end`."""
+        while not self._is_ending:
             self._woken.clear()
             try:
                 await self.deliver_due()
@@ -112,6 +118,8 @@ class OutboxSender:
             except StoreError as error:
                 log.error("the outbox can't be read or written: %s", error)
                 pause_s = _STORE_RETRY_S
+            if self._is_ending:
+                return
             await _wait(self._woken.wait(), pause_s)
 
     async def finish(self) -> None:

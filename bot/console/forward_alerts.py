@@ -99,10 +99,11 @@ async def shell_alerts(
             yield ShellAlerts(shown, alerter)
         finally:
             await alerter.close()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            # Cancelled in the middle of sending, a webhook would be told twice.
+            sender.end()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS_S):
+                    await sending
                     await sender.finish()
 
 
