@@ -110,7 +110,7 @@ class OutboxSender:
 
     async def run(self) -> None:
         """Send until cancelled, or until `end`."""
-        while not self._is_ending:
+        while True:
             self._woken.clear()
             try:
                 await self.deliver_due()
