@@ -35,7 +35,7 @@ def test_all_that_is_missing_is_named_with_steps(capsys):
     for word in (
         "DISCORD_TOKEN, DISCORD_GUILD_ID, DISCORD_CHANNEL_ID are not set",
         "discord.com/developers/applications",
-        "scope=bot+applications.commands&permissions=274878024704",
+        "scope=bot+applications.commands&permissions=2252109051448320",
         "Copy Server ID",
         "Copy Channel ID",
         "DISCORD_OPERATOR_ROLE_ID",
