@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.errors import BotError
+from bot.services.forward.committer import StepCommitter
 from bot.services.forward.funding import FundingWatch
 from bot.services.forward.history import ForwardHistory
 from bot.services.forward.runner import ForwardRunner, RunnerWatcher
@@ -57,6 +58,7 @@ class Reviver:
         self._library = library
         self._history = history
         self._watcher = watcher
+        self._committer = StepCommitter(database)
 
     async def revive(
         self, test: ForwardTest, now: int, *, until: int | None
@@ -85,7 +87,7 @@ class Reviver:
             )
         session = await asyncio.to_thread(self._open_session, test, past, stored)
         watch = await self._watch_funding(session, known + MINUTE_MS, end)
-        runner = ForwardRunner(session, self._database, self._watcher, until=until, funding=watch)
+        runner = ForwardRunner(session, self._committer, self._watcher, until=until, funding=watch)
         await self._settle_status(runner)
         if snapshot is None:
             return runner, None
