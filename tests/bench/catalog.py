@@ -71,6 +71,14 @@ def _engine() -> tuple[Workload, ...]:
             {"rate": "candles/s"},
             option="1m",
         ),
+        Workload(
+            "engine-1m-wake",
+            "engine",
+            "engine, the same with on_candle called at crossings only (wake)",
+            loop,
+            {"rate": "candles/s"},
+            option="1m-wake",
+        ),
     )
 
 
@@ -115,7 +123,7 @@ def _processes() -> tuple[Workload, ...]:
             "processes",
             "jesse backtest over all candles, start to exit",
             "python -c pass",
-            {"time": "s"},
+            {"time": "s", "processor": "s"},
             option="backtest",
         ),
         Workload(
@@ -123,7 +131,7 @@ def _processes() -> tuple[Workload, ...]:
             "processes",
             "jesse --help, start to exit",
             "python -c pass",
-            {"time": "s"},
+            {"time": "s", "processor": "s"},
             option="help",
             repeats=15,
             quick_repeats=5,

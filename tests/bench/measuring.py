@@ -3,6 +3,7 @@
 The process that starts the others imports this, and a child's peak memory begins with its parent's.
 """
 
+import gc
 import json
 import resource
 import sys
@@ -90,6 +91,8 @@ class Stopwatch:
 def timed() -> Iterator[Stopwatch]:
     """Measure how long the block takes."""
     watch = Stopwatch()
+    # What an earlier measurement left behind is neither this one's time nor its memory.
+    gc.collect()
     begun, used = time.perf_counter(), time.process_time()
     yield watch
     watch.seconds = time.perf_counter() - begun

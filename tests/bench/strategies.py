@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Final
 
-from engine import MultiTimeframeData, PortfolioView, Signal, Strategy
-from engine.indicators import sma
+from engine import IndicatorView, MultiTimeframeData, PortfolioView, Signal, Strategy
+from engine.indicators import any_of, crossed_above, crossed_below, sma
 
 FAST: Final = 50
 SLOW: Final = 200
@@ -44,7 +44,22 @@ class MinuteCrossover(Crossover):
     timeframes: ClassVar[tuple[str, ...]] = ("1m",)
 
 
-CROSSOVERS: Final[dict[str, type[Strategy]]] = {"1h": HourCrossover, "1m": MinuteCrossover}
+class WokenCrossover(MinuteCrossover):
+    """The crossover at 1m closes, called at crossings only."""
+
+    def wake(self, data: MultiTimeframeData) -> IndicatorView:
+        """Decide at crossings, up and down."""
+        up = self.candles.indicator(crossed_above, self.fast, self.slow)
+        down = self.candles.indicator(crossed_below, self.fast, self.slow)
+        turned: IndicatorView = self.candles.indicator(any_of, up, down)
+        return turned
+
+
+CROSSOVERS: Final[dict[str, type[Strategy]]] = {
+    "1h": HourCrossover,
+    "1m": MinuteCrossover,
+    "1m-wake": WokenCrossover,
+}
 
 
 def buy(price: float) -> Signal:

@@ -23,24 +23,25 @@ _SLICE_CANDLES: Final = 60 * 1440
 
 
 @contextmanager
-def ours(context: Context, timeframe: str) -> Iterator[Meter]:
+def ours(context: Context, option: str) -> Iterator[Meter]:
     """Run the crossover over all candles."""
     candles = load(context)
 
     def measure() -> Mapping[str, float]:
         with timed() as watch:
-            run_engine(candles, timeframe)
+            run_engine(candles, option)
         return _figures(watch.processor_seconds, context)
 
     yield Meter(measure)
 
 
 @contextmanager
-def reference(context: Context, timeframe: str) -> Iterator[Meter]:
+def reference(context: Context, option: str) -> Iterator[Meter]:
     """Run the plain loop over a slice; its time is scaled to all candles."""
     part = load(context).part(0, _SLICE_CANDLES)
     single = list(part)
-    _check_same(run_engine(part, timeframe), _run_loop(part, single, timeframe))
+    timeframe = CROSSOVERS[option].smallest_timeframe()
+    _check_same(run_engine(part, option), _run_loop(part, single, timeframe))
 
     def measure() -> Mapping[str, float]:
         with timed() as watch:
@@ -50,10 +51,10 @@ def reference(context: Context, timeframe: str) -> Iterator[Meter]:
     yield Meter(measure)
 
 
-def run_engine(candles: CandleSeries, timeframe: str) -> BacktestResults:
-    """Run the crossover through the backtest driver."""
+def run_engine(candles: CandleSeries, option: str) -> BacktestResults:
+    """Run a crossover through the backtest driver."""
     request = BacktestRequest("crossover", fee_rate=FEE_RATE)
-    return run_backtest(request, CROSSOVERS[timeframe], BacktestData(candles))
+    return run_backtest(request, CROSSOVERS[option], BacktestData(candles))
 
 
 def _run_loop(part: CandleSeries, candles: list[Candle], timeframe: str) -> ReferenceRun:

@@ -4,6 +4,7 @@ Imports the standard library only: a child's peak memory begins with its parent'
 """
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,14 +40,17 @@ def _meter(command: Sequence[str], settings: Mapping[str, str], context: Context
 
     def measure() -> Mapping[str, float]:
         with timed() as watch:
-            peaks.append(_run(command, settings, context.data_dir))
-        return {"time": watch.seconds}
+            usage = _run(command, settings, context.data_dir)
+        peaks.append(to_bytes(usage.ru_maxrss))
+        return {"time": watch.seconds, "processor": usage.ru_utime + usage.ru_stime}
 
     return Meter(measure, lambda: max(peaks))
 
 
-def _run(command: Sequence[str], settings: Mapping[str, str], folder: Path) -> int:
-    """Run to the end and return the peak memory in bytes."""
+def _run(
+    command: Sequence[str], settings: Mapping[str, str], folder: Path
+) -> "resource.struct_rusage":
+    """Run to the end and return what it used."""
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -58,4 +62,4 @@ def _run(command: Sequence[str], settings: Mapping[str, str], folder: Path) -> i
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise WrongResult(f"{' '.join(command)} ended with {process.returncode}")
-    return to_bytes(usage.ru_maxrss)
+    return usage
