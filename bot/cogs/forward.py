@@ -11,7 +11,7 @@ from bot.permissions import Access, needs
 from bot.services.forward.service import ALIVE, ForwardAsk
 from bot.services.params import parse_params
 from bot.ui.files import pack
-from bot.ui.forward import done_embed, list_embed, status_embed, stop_preview
+from bot.ui.forward import begun_embed, done_embed, list_embed, status_embed, stop_preview
 from bot.ui.forward_buttons import stop_buttons
 from bot.ui.forward_report import report_csv, report_embed
 from bot.ui.limits import Markup
@@ -69,10 +69,7 @@ class ForwardCog(commands.Cog):
         starting = self.actions.start(ask, interaction.user)
         test = await settle(interaction, starting, ephemeral=True)
         view = await self.actions.desk.view(test)
-        text = "It trades from this minute on; its thread comes in a moment."
-        if not view.is_live:
-            text = "It is stored and starts as soon as the exchange can be reached."
-        await respond(interaction, embeds=[done_embed(Markup(text), view)], ephemeral=True)
+        await respond(interaction, embeds=[begun_embed(view)], ephemeral=True)
 
     @needs(Access.OPERATE)
     @forward.command(description="End a forward test for good; asks first")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bot.errors import InvalidInput
 from bot.services.backtests import find_base_timeframe
 from bot.settings import Settings
-from bot.times import now_ms, parse_period
+from bot.times import parse_period
 from data.cache import CandleStore, Coverage, SeriesKey
 from data.errors import ExchangeError, NoCandles
 from data.symbols import normalize_symbol
@@ -101,14 +101,16 @@ class MarketData:
         base = find_base_timeframe(self.store, exchange, symbol, strategy)
         key = SeriesKey(exchange, symbol, base or "1m")
         coverage = self.store.coverage(key)
-        latest = _latest(key, coverage)
+        if coverage is None and offline:
+            raise NoCandles(
+                f"the cache has no {symbol} candles of {exchange}: fetch them with "
+                f"jesse fetch-data --symbol {symbol}, or import files with jesse import-data"
+            )
+        # A length such as 90d counts back from the last candle, without one from the exchange's
+        # time: this machine's clock may be wrong.
+        latest = _after_last(key, coverage) if coverage else await self._exchange_time()
         start_ms, end_ms = parse_period(start, end, latest=latest)
         if offline or (coverage and start is None and end is None):
-            if coverage is None:
-                raise NoCandles(
-                    f"the cache has no {symbol} candles of {exchange}: fetch them with "
-                    f"jesse fetch-data --symbol {symbol}, or import files with jesse import-data"
-                )
             return Prepared(key.timeframe, start_ms, end_ms, None)
         summary = await self._complete(key, coverage, start_ms, end_ms, on_progress)
         return Prepared(key.timeframe, start_ms, end_ms, summary)
@@ -123,7 +125,7 @@ class MarketData:
     ) -> "FetchSummary | None":
         is_covered = False
         if coverage:
-            after_last = coverage.last + get_timeframe_ms(key.timeframe)
+            after_last = _after_last(key, coverage)
             start = coverage.first if start is None else start
             end = after_last if end is None else end
             is_covered = coverage.first <= start and end <= after_last
@@ -135,6 +137,10 @@ class MarketData:
             if not is_covered:
                 raise
             return _summary_of_holes(error)
+
+    async def _exchange_time(self) -> int:
+        async with self.provider() as provider:
+            return await provider.now()
 
     async def _fetch_range(
         self, key: SeriesKey, start: int | None, end: int | None, on_progress: OnFetch | None
@@ -157,7 +163,5 @@ def _summary_of_holes(error: ExchangeError) -> "FetchSummary":
     )
 
 
-def _latest(key: SeriesKey, coverage: Coverage | None) -> int:
-    if coverage is None:
-        return now_ms()
+def _after_last(key: SeriesKey, coverage: Coverage) -> int:
     return coverage.last + get_timeframe_ms(key.timeframe)

@@ -8,10 +8,12 @@ from discord import ButtonStyle
 from discord.ui import Button, DynamicItem
 
 from bot.permissions import Access
+from bot.services.forward.service import ForwardAsk
 from bot.services.jobs import JobView
 from bot.services.requests import JobKind
 from bot.ui.components import Interaction, Pressable, row_of, services_of
 from bot.ui.files import pack
+from bot.ui.forward import begun_embed
 from bot.ui.limits import BUTTONS as MOST_BUTTONS
 from bot.ui.limits import Markup
 from bot.ui.replies import respond, settle
@@ -105,7 +107,35 @@ class RunAgain(Pressable, DynamicItem[Button[Any]], template=_RUN + "again"):
         interaction.extras["answered"] = True
 
 
-BUTTONS: Final = (CancelJob, TradesCsv, Charts, Heatmap, RunAgain)
+class StartForward(Pressable, DynamicItem[Button[Any]], template=_RUN + "forward"):
+    """Starts a forward test with what a run was asked with, its period apart."""
+
+    access: ClassVar[Access] = Access.OPERATE
+    form: ClassVar[str] = "jesse:run:{key}:forward"
+    label: ClassVar[str] = "Forward test"
+    emoji: ClassVar[str | None] = "▶️"
+    style: ClassVar[ButtonStyle] = ButtonStyle.success
+
+    async def press(self, interaction: Interaction) -> None:
+        """Start the test; its thread follows."""
+        services = services_of(interaction)
+        ask = await asyncio.to_thread(services.runs.ask, self.key)
+        summary = await asyncio.to_thread(services.runs.summary, self.key)
+        wanted = ForwardAsk(
+            strategy=ask.strategy,
+            symbol=summary["symbol"],
+            initial_balance=summary["initial_balance"],
+            params={name: str(value) for name, value in summary["params"].items()},
+            channel_id=interaction.channel_id,
+            created_by=interaction.user.id,
+        )
+        starting = services.forward.start(wanted, interaction.user)
+        test = await settle(interaction, starting, ephemeral=True)
+        view = await services.forward.desk.view(test)
+        await respond(interaction, embeds=[begun_embed(view)], ephemeral=True)
+
+
+BUTTONS: Final = (CancelJob, TradesCsv, Charts, Heatmap, RunAgain, StartForward)
 
 
 def file_limit(interaction: Interaction) -> int:
@@ -120,7 +150,9 @@ def job_buttons(view: JobView) -> discord.ui.View:
 
 def run_buttons(run_id: str) -> discord.ui.View:
     """Return what a result offers."""
-    return row_of(TradesCsv(run_id), Charts(run_id), Heatmap(run_id), RunAgain(run_id))
+    return row_of(
+        TradesCsv(run_id), Charts(run_id), Heatmap(run_id), RunAgain(run_id), StartForward(run_id)
+    )
 
 
 def cancel_buttons(views: list[JobView]) -> discord.ui.View | None:

@@ -97,6 +97,14 @@ def done_embed(text: Markup, view: ForwardView) -> discord.Embed:
     return card.field("Equity", Markup(f"{dollars(view.equity)} ({_gain(view)})")).build()
 
 
+def begun_embed(view: ForwardView) -> discord.Embed:
+    """Return that a test was started, and how it stands now."""
+    text = "It trades from this minute on; its thread comes in a moment."
+    if not view.is_live:
+        text = "It is stored and starts as soon as the exchange can be reached."
+    return done_embed(Markup(text), view)
+
+
 def forward_lines(
     tests: Sequence[ForwardTest], runners: Sequence[ForwardRunner], *, waiting_alerts: int
 ) -> list[Markup]:

@@ -44,7 +44,13 @@ async def test_a_backtest_ends_in_one_rich_reply(bench):
     ):  # fmt: skip
         assert word in message.text, word
     labels = [button["label"] for button in message.buttons]
-    assert labels == ["Trades CSV", "Interactive charts", "Monthly returns", "Run again…"]
+    assert labels == [
+        "Trades CSV",
+        "Interactive charts",
+        "Monthly returns",
+        "Run again…",
+        "Forward test",
+    ]
 
 
 async def test_the_colour_says_how_it_ended(bench):

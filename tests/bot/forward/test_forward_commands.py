@@ -222,3 +222,18 @@ async def test_an_exchange_that_comes_later_is_waited_for(trading, exchange, flo
     await floor.look_after_tests()
 
     assert [again.session.test.id for again in floor.desk.runners()] == [runner.session.test.id]
+
+
+async def test_a_result_can_be_taken_into_a_forward_test(floor):
+    options = {"strategy": "eager", "symbol": "BTC/USDT", "start": "1d", "params": "distance=7"}
+    answer = await floor.user("operator").slash("backtest", balance=2500.0, **options)
+    result = await answer.wait_for(lambda message: message.attachments, timeout_s=60)
+
+    refused = await (await floor.user("viewer").click(result, "Forward test")).finished()
+    assert "may do this" in refused.text
+    reply = await (await floor.user("operator").click(result, "Forward test")).finished()
+    assert reply.ephemeral
+    assert "trades from this minute on" in reply.text
+    test = await floor.desk.database.find_forward_test("eager")
+    assert (test.symbol, test.params["distance"]) == ("BTC/USDT", 7.0)
+    assert test.config["initial_balance"] == 2500.0
