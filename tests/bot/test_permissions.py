@@ -87,6 +87,7 @@ def test_buttons_that_change_something_need_operators():
         "Charts": Access.READ,
         "Heatmap": Access.READ,
         "RunAgain": Access.OPERATE,
+        "StartForward": Access.OPERATE,
     }
 
 
