@@ -12,7 +12,7 @@ from tests.soak.world import MINUTE_MS, open_world
 
 SLIPPAGE = 1e-4
 LATEST_CLOSING_FRAME_MS = 1_000
-HOURS = 24
+HOURS = 16
 
 
 def minute_of(time):
