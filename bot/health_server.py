@@ -104,8 +104,9 @@ class Heartbeat:
         timeout = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                await self.beat(session)
+                # First of all it waits: a bot that has just started is not connected yet.
                 await asyncio.sleep(self._every_s)
+                await self.beat(session)
 
     async def beat(self, session: aiohttp.ClientSession) -> None:
         """Look once; call if all is well."""
