@@ -1,6 +1,7 @@
 # The bot with all it needs, Chromium and fonts included. Its state is in /data: mount a volume there.
 FROM python:3.11-slim-bookworm
 
+# The last three keep memory small: few heaps, Arrow's buffers given back, one thread for algebra.
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -8,7 +9,10 @@ ENV PYTHONUNBUFFERED=1 \
     CHROMIUM_PATH=/usr/bin/chromium \
     DATA_DIR=/data \
     MAX_JOBS=1 \
-    PORT=8080
+    PORT=8080 \
+    MALLOC_ARENA_MAX=2 \
+    ARROW_DEFAULT_MEMORY_POOL=system \
+    OPENBLAS_NUM_THREADS=1
 
 # Debian keeps only the newest Chromium of a release, so its version can't be pinned; the release is.
 RUN apt-get update \

@@ -5,6 +5,7 @@ async with WorkerPool(2) as pool:
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import pickle
 import signal
@@ -14,13 +15,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import psutil
 
 from bot.errors import BotError
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 Report = Callable[[Any], None]
+
+
+# A fresh worker has 150 to 250 MB; what a long run has grown on is not given back otherwise.
+_LARGE_BYTES: Final = 400 * 1024 * 1024
+# Where memory ends, a backtest goes before the bot and the forward tests in it.
+_EXPENDABLE: Final = "800"
 
 
 class WorkerDied(BotError):
@@ -51,6 +61,14 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
+
+    def is_fit(self) -> bool:
+        """Whether it can take more work: alive, and not grown too large."""
+        if not self.process.is_alive():
+            return False
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.process.pid).memory_info().rss < _LARGE_BYTES)
+        return False
 
     def kill(self) -> None:
         self.process.kill()
@@ -101,7 +119,7 @@ class WorkerPool:
         async with self._slots:
             if on_start:
                 on_start()
-            worker = self._idle.pop() if self._idle else await self._in_thread(_Worker)
+            worker = await self._take()
             self._busy.add(worker)
             try:
                 outcome = await self._talk(worker, (function, argument), on_progress)
@@ -109,12 +127,27 @@ class WorkerPool:
                 self._busy.discard(worker)
                 await asyncio.shield(self._in_thread(worker.kill))
                 raise
-            self._busy.discard(worker)
-            self._idle.append(worker)
+            await asyncio.shield(self._put_back(worker))
         if isinstance(outcome, _Failed):
             raise outcome.error
         result: Result = outcome.result
         return result
+
+    async def _take(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if await self._in_thread(worker.is_fit):
+                return worker
+            await self._in_thread(worker.kill)
+        started: _Worker = await self._in_thread(_Worker)
+        return started
+
+    async def _put_back(self, worker: _Worker) -> None:
+        self._busy.discard(worker)
+        if await self._in_thread(worker.is_fit):
+            self._idle.append(worker)
+        else:
+            await self._in_thread(worker.kill)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -140,6 +173,8 @@ class WorkerPool:
 def _serve(connection: Connection) -> None:
     # Ctrl-C in a terminal reaches the whole group; the parent decides what becomes of the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # a system without Linux's memory killer
+        Path("/proc/self/oom_score_adj").write_text(_EXPENDABLE)
     while True:
         try:
             function, argument = connection.recv()

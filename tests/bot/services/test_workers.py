@@ -41,6 +41,10 @@ def wait_forever(path, report):
     signal.pause()
 
 
+def read_expendability(_, report):
+    return int(Path("/proc/self/oom_score_adj").read_text())
+
+
 def is_alive(process):
     return Path(f"/proc/{process}").exists()
 
@@ -115,3 +119,26 @@ async def test_leaving_the_pool_ends_its_processes():
         processes = [await pool.run(process_id, None)]
 
     assert not any(is_alive(process) for process in processes)
+
+
+async def test_a_process_that_died_while_idle_is_replaced_unseen(pool):
+    first = await pool.run(process_id, None)
+    [idle] = pool._idle
+    os.kill(first, signal.SIGKILL)
+    await asyncio.to_thread(idle.process.join)
+
+    assert await pool.run(process_id, None) != first
+
+
+async def test_a_process_that_has_grown_large_is_not_used_again(pool, monkeypatch):
+    monkeypatch.setattr("bot.services.workers._LARGE_BYTES", 1)
+    first = await pool.run(process_id, None)
+
+    assert not is_alive(first)
+    assert await pool.run(process_id, None) != first
+
+
+async def test_memory_that_ends_takes_a_worker_before_the_bot(pool):
+    own = int(await asyncio.to_thread(Path("/proc/self/oom_score_adj").read_text))
+
+    assert await pool.run(read_expendability, None) == 800 > own
