@@ -20,6 +20,7 @@ from bot.sandbox.page import SandboxPage
 from bot.sandbox.redirect import redirect_discord
 from bot.sandbox.server import SandboxDiscord
 from bot.sandbox.views import SeenMessage
+from bot.services.runs import RunStore
 from bot.settings import Settings
 from data.simulator.server import SimulatedExchange
 
@@ -28,6 +29,7 @@ PERIOD: Final = "1y"
 SEED: Final = 1
 FIRST_LOOK_TIMEOUT_S: Final = 300.0
 SUMMARY: Final = "summary.txt"
+PAGES: Final = ("equity.html", "trades.html")
 FAILURE_MARK: Final = "⚠️"
 _RUN_ID: Final = re.compile(r"run ([0-9a-f]{16})")
 
@@ -105,7 +107,7 @@ async def first_look(demo: Demo) -> SeenMessage:
 
 
 def save_message(message: SeenMessage, data_dir: Path) -> list[Path]:
-    """Write a result's text and files into the demo's folder; return them and the run's pages."""
+    """Write a result's text, pictures and pages into the demo's folder; return their paths."""
     folder = data_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     text = folder / "channel.txt"
@@ -116,8 +118,14 @@ def save_message(message: SeenMessage, data_dir: Path) -> list[Path]:
         path.write_bytes(file.data)
         paths.append(path)
     found = _RUN_ID.search(message.text)
-    run = data_dir / "runs" / found[1] if found else data_dir
-    return [path for path in (run / SUMMARY, *paths, *sorted(run.glob("*.html"))) if path.exists()]
+    return [*_save_run(RunStore(data_dir / "runs"), found[1], folder), *paths] if found else paths
+
+
+def _save_run(runs: RunStore, run_id: str, folder: Path) -> list[Path]:
+    """Write a run's summary and its interactive charts into a folder."""
+    for name in (SUMMARY, *PAGES):
+        (folder / name).write_bytes(runs.file(run_id, name))
+    return [folder / name for name in (SUMMARY, *PAGES)]
 
 
 def _is_final(message: SeenMessage) -> bool:
