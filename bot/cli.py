@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     strategies = commands.add_parser("strategies", help="list strategies, or describe one")
     strategies.add_argument("name", nargs="?", help="a strategy to describe")
     _add_simulate(commands.add_parser("simulate", help="run the simulated exchange alone"))
-    commands.add_parser("doctor", help="check settings, exchange, browser and disk")
+    commands.add_parser("doctor", help="check settings, machine, exchange and Discord")
     demo = commands.add_parser("demo", help="try Jesse with no account on simulated prices")
     demo.add_argument("--once", action="store_true", help="do the first look, then exit")
     commands.add_parser("run", help="start the Discord bot")
