@@ -23,6 +23,8 @@ class TaskOwner:
         task = asyncio.create_task(self._watch(name, work, on_death), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before it begins never awaits its work.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def cancel_all(self) -> None:
@@ -30,7 +32,9 @@ class TaskOwner:
         while self._tasks:
             tasks = list(self._tasks)
             for task in tasks:
-                task.cancel()
+                # A second cancellation would interrupt the tidying up after the first.
+                if not task.cancelling():
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, name: str, work: Coroutine[Any, Any, None], on_death: OnDeath) -> None:
