@@ -15,6 +15,7 @@ ENV PYTHONUNBUFFERED=1 \
     OPENBLAS_NUM_THREADS=1
 
 # Debian keeps only the newest Chromium of a release, so its version can't be pinned; the release is.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends chromium fonts-dejavu-core tini \
     && rm -rf /var/lib/apt/lists/*
@@ -30,7 +31,7 @@ COPY . .
 RUN pip install --no-deps --editable . \
     && python -m compileall -q bot data engine strategies
 
-USER jesse
+USER 10001:10001
 # Proves that this image can draw, as the user and with the browser that it will have.
 RUN python -m bot.charts.proof
 

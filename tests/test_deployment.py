@@ -39,14 +39,15 @@ def image_environment() -> dict[str, str]:
 
 def test_the_image_starts_as_a_user_without_rights_under_an_init():
     names = [name for name, _ in instructions()]
-    assert only("USER") == "jesse"
+    assert only("USER") == "10001:10001"
+    assert "useradd --uid 10001 --gid jesse --create-home jesse" in DOCKERFILE
     assert names.index("USER") < names.index("ENTRYPOINT")
     assert json.loads(only("ENTRYPOINT"))[0] == "tini"
 
 
 def test_the_image_proves_as_its_user_that_it_can_draw():
     steps = instructions()
-    assert steps.index(("USER", "jesse")) < steps.index(("RUN", "python -m bot.charts.proof"))
+    assert steps.index(("USER", "10001:10001")) < steps.index(("RUN", "python -m bot.charts.proof"))
 
 
 def test_the_image_pins_the_base_and_the_packages():
