@@ -75,7 +75,7 @@ async def test_a_client_that_does_not_check_is_checked_here(bench):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     command=st.sampled_from(["backtest", "fetch", "strategies"]),
