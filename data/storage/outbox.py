@@ -1,6 +1,7 @@
 """The outbox: messages that must be sent once, in order, however often the program dies."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
 from data.errors import UnknownRecord
@@ -20,27 +21,24 @@ INSERT INTO outbox (dedupe_key, kind, test_id, channel, payload, created_at, nex
 VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (dedupe_key) DO NOTHING
 """
+_PENDING: Final = "sent_at IS NULL AND abandoned_at IS NULL AND muted_at IS NULL"
 # Behind a message that waits for its next attempt, its channel waits too: else an alert of a
 # closed position could come before that of its opening.
-_SELECT_DUE: Final = """
+_SELECT_DUE: Final = f"""
 WITH waiting AS (
     SELECT channel, min(id) AS first_id FROM outbox
-    WHERE sent_at IS NULL AND abandoned_at IS NULL AND next_attempt_at > ?1
+    WHERE {_PENDING} AND next_attempt_at > ?1
     GROUP BY channel
 )
 SELECT outbox.* FROM outbox LEFT JOIN waiting USING (channel)
-WHERE sent_at IS NULL AND abandoned_at IS NULL AND (first_id IS NULL OR id < first_id)
+WHERE {_PENDING} AND (first_id IS NULL OR id < first_id)
 ORDER BY id LIMIT ?2
 """
-_SELECT_NEXT_DUE: Final = """
+_SELECT_NEXT_DUE: Final = f"""
 SELECT min(next_attempt_at) FROM outbox
-WHERE id IN (
-    SELECT min(id) FROM outbox WHERE sent_at IS NULL AND abandoned_at IS NULL GROUP BY channel
-)
+WHERE id IN (SELECT min(id) FROM outbox WHERE {_PENDING} GROUP BY channel)
 """
-_COUNT_PENDING: Final = """
-SELECT count(*) FROM outbox WHERE sent_at IS NULL AND abandoned_at IS NULL
-"""
+_COUNT_PENDING: Final = f"SELECT count(*) FROM outbox WHERE {_PENDING}"
 _MARK_SENT: Final = """
 UPDATE outbox SET sent_at = ?, attempts = attempts + 1, last_error = NULL
 WHERE id = ? AND sent_at IS NULL
@@ -50,6 +48,20 @@ UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?, last_error = ? W
 """
 _ABANDON: Final = """
 UPDATE outbox SET attempts = attempts + 1, abandoned_at = ?, last_error = ? WHERE id = ?
+"""
+_MUTE: Final = f"UPDATE outbox SET muted_at = ?, last_error = ? WHERE id = ? AND {_PENDING}"
+# While a test lives, its newest message of each kind stays: what is computed or told anew after
+# a restart must still find its key.
+_FORGET: Final = """
+DELETE FROM outbox WHERE coalesce(sent_at, abandoned_at, muted_at) < ? AND id NOT IN (
+    WITH newest AS (
+        SELECT test_id, kind, outbox.channel AS channel, max(outbox.created_at) AS at
+        FROM outbox JOIN forward_tests ON forward_tests.id = test_id
+        WHERE forward_tests.status <> 'stopped'
+        GROUP BY test_id, kind, outbox.channel
+    )
+    SELECT id FROM outbox JOIN newest USING (test_id, kind, channel) WHERE created_at >= at
+)
 """
 
 
@@ -112,6 +124,22 @@ class OutboxOperations(Operations):
 
         await self._write(work)
 
+    async def mute_messages(self, message_ids: Iterable[int], reason: str) -> None:
+        """Note that messages aren't to be sent; they stay on record, those behind them go on."""
+        now = self._clock()
+        rows = [(now, reason, message_id) for message_id in message_ids]
+        await self._write(lambda connection: connection.executemany(_MUTE, rows))
+
+    async def get_message(self, message_id: int) -> OutboxMessage | None:
+        """Return a message, whatever became of it; None where it was forgotten."""
+        sql = "SELECT * FROM outbox WHERE id = ?"
+
+        def work(connection: sqlite3.Connection) -> OutboxMessage | None:
+            row = connection.execute(sql, (message_id,)).fetchone()
+            return None if row is None else _to_message(row)
+
+        return await self._read(work)
+
     async def next_message_due_at(self) -> int | None:
         """Return when the next message can be taken (ms, maybe past), None when none is pending."""
         return await self._read(
@@ -119,15 +147,17 @@ class OutboxOperations(Operations):
         )
 
     async def count_pending_messages(self) -> int:
-        """Return how many messages are neither sent nor abandoned."""
+        """Return how many messages are neither sent nor abandoned nor muted."""
         return await self._read(
             lambda connection: int(_first_value(connection.execute(_COUNT_PENDING)))
         )
 
     async def delete_sent_messages(self, *, before: int) -> int:
-        """Forget messages sent before a time (ms), with their keys; return how many."""
-        sql = "DELETE FROM outbox WHERE sent_at < ?"
-        return await self._write(lambda connection: connection.execute(sql, (before,)).rowcount)
+        """Forget messages sent, abandoned or muted before a time (ms), with their keys.
+
+        Of a test that isn't stopped the newest of each kind stays. Returns how many went.
+        """
+        return await self._write(lambda connection: connection.execute(_FORGET, (before,)).rowcount)
 
 
 def retry_pause_ms(attempts: int) -> int:

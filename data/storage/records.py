@@ -121,7 +121,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMessage:
-    """A stored message; it is pending until it is sent or abandoned."""
+    """A stored message; it is pending until it is sent, abandoned or muted."""
 
     id: int
     dedupe_key: str
@@ -135,6 +135,7 @@ class OutboxMessage:
     sent_at: int | None
     abandoned_at: int | None
     last_error: str | None
+    muted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

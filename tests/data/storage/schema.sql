@@ -1,7 +1,7 @@
 CREATE INDEX jobs_by_time ON jobs (created_at);
 
 CREATE INDEX outbox_pending ON outbox (channel, id)
-WHERE sent_at IS NULL AND abandoned_at IS NULL;
+WHERE sent_at IS NULL AND abandoned_at IS NULL AND muted_at IS NULL;
 
 CREATE INDEX trades_in_order ON trades (test_id, id);
 
@@ -79,7 +79,7 @@ CREATE TABLE outbox (
     sent_at INTEGER,
     abandoned_at INTEGER,
     last_error TEXT
-) STRICT;
+, muted_at INTEGER) STRICT;
 
 CREATE TABLE portfolios (
     test_id INTEGER PRIMARY KEY REFERENCES forward_tests (id),

@@ -124,6 +124,20 @@ def test_migrations_are_numbered_without_a_gap(tmp_path, monkeypatch, names):
         load_migrations()
 
 
+def test_what_waits_in_an_outbox_of_the_first_schema_waits_still(connection):
+    first, *later = load_migrations()
+    apply_migrations(connection, [first])
+    connection.execute(
+        "INSERT INTO outbox (dedupe_key, kind, channel, payload, created_at, next_attempt_at)"
+        " VALUES ('k', 'note', 'test', '{}', 1, 1)"
+    )
+
+    apply_migrations(connection, [first, *later])
+
+    row = connection.execute("SELECT * FROM outbox").fetchone()
+    assert (row["dedupe_key"], row["sent_at"], row["muted_at"]) == ("k", None, None)
+
+
 async def test_a_database_of_a_newer_program_is_refused_and_left_alone(path):
     async with Database.open(path):
         pass

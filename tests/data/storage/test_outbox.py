@@ -122,6 +122,67 @@ async def test_marking_twice_keeps_the_first_time_and_an_unknown_one_is_an_error
             await change
 
 
+async def test_a_muted_message_is_not_pending_blocks_nothing_and_stays_on_record(filled, clock):
+    ids = await take(filled)
+    await filled.mark_message_failed(ids["a1"], "HTTP 503")
+
+    await filled.mute_messages([ids["a1"], ids["b2"]], "alerts of this kind are off")
+
+    assert list(await take(filled)) == ["a2", "a3", "b1"]
+    assert await filled.count_pending_messages() == 3
+    stored = await filled.get_message(ids["a1"])
+    assert (stored.muted_at, stored.sent_at) == (clock.now, None)
+    assert stored.last_error == "alerts of this kind are off"
+    assert not await filled.append_message(message("a1", "a"))
+    assert await filled.get_message(99) is None
+
+
+async def test_what_was_sent_is_not_muted_afterwards(filled):
+    ids = await take(filled)
+    await filled.mark_message_sent(ids["a1"])
+
+    await filled.mute_messages([ids["a1"]], "off")
+
+    assert (await filled.get_message(ids["a1"])).muted_at is None
+
+
+async def test_what_was_sent_muted_or_given_up_is_forgotten_and_what_waits_is_not(filled, clock):
+    ids = await take(filled)
+    await filled.mark_message_sent(ids["a1"])
+    await filled.mute_messages([ids["a2"]], "off")
+    await filled.abandon_message(ids["b1"], "unknown channel")
+    clock.now += 1
+
+    assert await filled.delete_sent_messages(before=clock.now) == 3
+
+    assert list(await take(filled)) == ["a3", "b2"]
+
+
+@pytest.mark.parametrize("status", ["running", "paused", "faulted", "stopped"])
+async def test_the_newest_step_of_a_living_test_keeps_its_keys(database, test_id, clock, status):
+    for step in range(3):
+        clock.now += 10
+        for place in range(2):
+            await database.append_message(message(f"{step}:{place}", test_id=test_id))
+    for one in await database.take_due_messages():
+        await database.mark_message_sent(one.id)
+    await database.append_message(message("waits", "elsewhere", test_id=test_id))
+    fault = "it broke" if status == "faulted" else None
+    await database.set_forward_test_status(test_id, status, fault=fault)
+    clock.now += 1
+
+    count = await database.delete_sent_messages(before=clock.now)
+
+    known = [
+        key
+        for key in ("0:0", "0:1", "1:0", "1:1", "2:0", "2:1", "waits")
+        if not await database.append_message(message(key, test_id=test_id))
+    ]
+    alive = ["2:0", "2:1"] if status != "stopped" else []
+    assert known == [*alive, "waits"]
+    assert count == 6 - len(alive)
+
+
 async def test_pending_messages_are_there_after_a_restart(database, path, clock):
     await database.append_message(message("x"))
     await database.close()
