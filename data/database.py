@@ -42,8 +42,10 @@ from data.storage.records import (
     StepRecord,
     StoredPortfolio,
     StoredTrade,
+    Tally,
 )
 from data.storage.steps import StepOperations
+from data.storage.tallies import TallyOperations
 from data.storage.worker import (
     Result,
     Work,
@@ -73,6 +75,7 @@ __all__ = [
     "StepRecord",
     "StoredPortfolio",
     "StoredTrade",
+    "Tally",
     "Transaction",
 ]
 
@@ -87,6 +90,7 @@ def system_clock() -> int:
 class _AllOperations(
     ForwardTestOperations,
     BookOperations,
+    TallyOperations,
     StepOperations,
     OutboxOperations,
     JobOperations,

@@ -125,6 +125,12 @@ def select_trades(
     return [to_trade(row) for row in connection.execute(sql, (test_id, limit, offset))]
 
 
+def select_trade(connection: sqlite3.Connection, test_id: int, trade_id: int) -> StoredTrade | None:
+    """Return one trade of a test, None where it isn't stored."""
+    row = connection.execute(_SELECT_TRADE, (test_id, trade_id)).fetchone()
+    return None if row is None else to_trade(row)
+
+
 def replace_positions(connection: sqlite3.Connection, test_id: int, rows: tuple[Row, ...]) -> None:
     """Make these the open positions of a test, and no others."""
     connection.execute("DELETE FROM positions WHERE test_id = ?", (test_id,))

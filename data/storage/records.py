@@ -81,6 +81,15 @@ class StoredTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Some trades summed up: how many, how many won, and their net profit in USD."""
+
+    trades: int
+    won: int
+    pnl: float
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPortfolio:
     """The book of a forward test; `step` is the number of the last step stored, 0 before any."""
 
