@@ -4,6 +4,7 @@ Writers of one series wait for each other; readers wait for nobody. No network a
 here, and candles are never altered: what is stored is what was given.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -67,6 +68,27 @@ class CandleStore:
         if not len(buffer):
             raise NoCandles(self._explain_absence(key, start, end))
         return buffer.build()
+
+    def identity(self, key: SeriesKey) -> str:
+        """Return a hash that changes whenever a stored candle may have; empty for no candles.
+
+        It comes from name, size, times and number of each file; no file is opened.
+        """
+        files = self._folder(key).identity()
+        return hashlib.sha256("\n".join(files).encode()).hexdigest() if files else ""
+
+    def capacity(self, key: SeriesKey) -> int:
+        """Return how many candles the stored months can hold at most."""
+        months = self._folder(key).months()
+        return sum(month_capacity(month, key.timeframe) for month in months)
+
+    def read_months(self, key: SeriesKey) -> Iterator[CandleSeries]:
+        """Give all stored candles in parts, oldest first, never more than one part in memory."""
+        folder = self._folder(key)
+        for month in folder.months():
+            stored = folder.load(month)
+            if stored is not None:
+                yield stored.candles
 
     def write(
         self, key: SeriesKey, series: CandleSeries, *, volume_delta_source: str | None

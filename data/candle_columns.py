@@ -1,7 +1,7 @@
 """Work on whole candle columns: collecting, merging, hashing. No I/O."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,11 +60,9 @@ class ColumnBuffer:
         """Return everything taken as one series, as views of the buffer."""
         # Every part was checked when it became a series, and `add` saw to their order: checking
         # everything again would take as long as reading it, and half as much memory.
-        series = CandleSeries.empty(self._timeframe)
-        series.timestamp = read_only(self._timestamp[: self._length])
-        for name, column in self._floats.items():
-            setattr(series, name, read_only(column[: self._length]))
-        return series
+        columns: dict[str, npt.NDArray[Any]] = {"timestamp": self._timestamp, **self._floats}
+        cut = {name: column[: self._length] for name, column in columns.items()}
+        return series_of(self._timeframe, cut)
 
     def _add_flow(self, name: str, target: slice, values: FloatArray | None) -> None:
         column = self._floats.get(name)
@@ -113,6 +111,25 @@ def is_same(left: CandleSeries, right: CandleSeries) -> bool:
         _is_same_column(getattr(left, name), getattr(right, name))
         for name in (*PRICE_COLUMNS, *FLOW_COLUMNS)
     )
+
+
+def series_of(timeframe: str, columns: Mapping[str, npt.NDArray[Any]]) -> CandleSeries:
+    """Return columns of candles that were checked before as a series, as views of them."""
+    series = CandleSeries.empty(timeframe)
+    for name, column in columns.items():
+        setattr(series, name, read_only(column))
+    return series
+
+
+def known_only(series: CandleSeries) -> CandleSeries:
+    """Return a series without flow columns that know nothing, as reading just its candles would."""
+    columns = {
+        name: column
+        for name in ("timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS)
+        if (column := getattr(series, name)) is not None
+        and not (name in FLOW_COLUMNS and np.isnan(column).all())
+    }
+    return series_of(series.timeframe, columns)
 
 
 def sha256_of(series: CandleSeries) -> str:

@@ -70,6 +70,16 @@ class FundingStore:
         """
         return self._load(exchange, symbol)[0]
 
+    def identity(self, exchange: str, symbol: str) -> tuple[int, ...]:
+        """Return what differs once the stored rates may; empty where there is no file."""
+        path = self._path(exchange, symbol)
+        with explained("read", path):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                return ()
+        return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
     def missing_ranges(self, exchange: str, symbol: str, start: int, end: int) -> list[Range]:
         """Return the parts of start..end (ms, end excluded) that were never downloaded."""
         return subtract([(start, end)] if start < end else [], self._load(exchange, symbol)[1])

@@ -54,6 +54,19 @@ class SeriesFolder:
                 return []
         return sorted(match[1] for match in map(_MONTH_FILE.fullmatch, names) if match)
 
+    def identity(self) -> tuple[str, ...]:
+        """Return a line for each month file that differs once its content may, oldest first."""
+        with explained("read", self.path):
+            try:
+                with os.scandir(self.path) as entries:
+                    found = {entry.name: entry.stat() for entry in entries if _is_month(entry)}
+            except FileNotFoundError:
+                return ()
+        return tuple(
+            f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+            for name, stat in sorted(found.items())
+        )
+
     def load(self, month: str, flow: Collection[str] = FLOW_COLUMNS) -> StoredMonth | None:
         """Return a month's candles, None if there is no usable file."""
         content = self._read(month)
@@ -167,6 +180,10 @@ class SeriesFolder:
 
     def _origin(self, symbol: str, delta_source: str | None) -> Origin:
         return Origin(self._key.exchange, symbol, self._key.timeframe, delta_source)
+
+
+def _is_month(entry: "os.DirEntry[str]") -> bool:
+    return _MONTH_FILE.fullmatch(entry.name) is not None
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bot.services.strategies import StrategyLibrary
+from bot.services.keeping import kept_by
+from bot.services.run_memory import RunMemory, read_funding
+from bot.services.strategies import LoadedStrategy, StrategyLibrary
 from data.cache import CandleStore, SeriesKey, sha256_of
 from data.errors import NoCandles
 from data.funding import FundingStore
-from engine.backtest import BacktestData, BacktestRequest, run_backtest
+from engine.backtest import BacktestData, BacktestRequest, Progress, run_backtest
 from engine.results import BacktestResults, Timing
 from engine.strategy import Strategy
 from engine.timeframe import TIMEFRAMES, get_timeframe_ms
@@ -19,6 +21,7 @@ Report = Callable[[tuple[str, int, int]], None]
 
 LOADING: Final = "loading candles"
 RUNNING: Final = "running"
+_REPORT_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +42,75 @@ class BacktestJob:
 def execute_backtest(job: BacktestJob, report: Report) -> BacktestResults:
     """Run a backtest on cached candles; `report` gets (stage, done, total).
 
+    In a worker process candles and code are kept for the next run.
+
     Raises:
         NoCandles: the cache holds none for the asked series.
         StrategyError, InvalidRun: see `run_backtest`.
     """
-    started = time.perf_counter()
     report((LOADING, 0, 1))
-    loaded = StrategyLibrary(job.strategies_folder).load(job.request.strategy)
-    data = load_data(job, loaded.strategy)
+    return run_job(job, kept_by(report, RunMemory), progress=_seldom(report))
+
+
+def run_job(
+    job: BacktestJob, memory: RunMemory | None = None, *, progress: Progress | None = None
+) -> BacktestResults:
+    """Run a backtest on cached candles, with what this process keeps from earlier runs, if any.
+
+    Raises: as `execute_backtest`.
+    """
+    started = time.perf_counter()
+    loaded = _load_strategy(job, memory)
+    data = load_data(job, loaded.strategy, memory)
     load_s = time.perf_counter() - started
     results = run_backtest(
-        job.request,
-        loaded.strategy,
-        data,
-        code_sha256=loaded.code_sha256,
-        progress=lambda done, total: report((RUNNING, done, total)),
+        job.request, loaded.strategy, data, code_sha256=loaded.code_sha256, progress=progress
     )
     total_s = time.perf_counter() - started
     return replace(results, timing=Timing(load_s, total_s - load_s, total_s))
 
 
-def load_data(job: BacktestJob, strategy: type[Strategy]) -> BacktestData:
+def load_data(
+    job: BacktestJob, strategy: type[Strategy], memory: RunMemory | None = None
+) -> BacktestData:
     """Read a run's candles, those that warm its indicators up, and its funding."""
-    store = CandleStore(job.data_dir / "candles")
     request = job.request
     first = None if request.start is None else request.start - strategy.history_ms
+    if memory is not None:
+        held = memory.candles(job.data_dir, job.key, first, request.end)
+        funding = memory.funding(job.data_dir, request.exchange, request.symbol)
+        return BacktestData(held.candles, held.sha256, held.volume_delta_source, funding)
+    store = CandleStore(job.data_dir / "candles")
     candles = store.read(job.key, first, request.end)
     coverage = store.coverage(job.key)
-    funding = FundingStore(job.data_dir / "funding").read(request.exchange, request.symbol)
     return BacktestData(
         candles=candles,
         sha256=sha256_of(candles),
         volume_delta_source=coverage.volume_delta_source if coverage else None,
-        funding=tuple(zip(funding.time.tolist(), funding.rate.tolist(), strict=True)),
+        funding=read_funding(
+            FundingStore(job.data_dir / "funding"), request.exchange, request.symbol
+        ),
     )
+
+
+def _load_strategy(job: BacktestJob, memory: RunMemory | None) -> LoadedStrategy:
+    folder = job.strategies_folder
+    library = StrategyLibrary(folder) if memory is None else memory.library(folder)
+    return library.load(job.request.strategy)
+
+
+def _seldom(report: Report) -> Progress:
+    """Report often enough to watch: each message takes a pipe and the event loop their time."""
+    told_at = time.perf_counter()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told_at
+        now = time.perf_counter()
+        if done >= total or now - told_at >= _REPORT_EVERY_S:
+            told_at = now
+            report((RUNNING, done, total))
+
+    return progress
 
 
 def find_base_timeframe(

@@ -6,7 +6,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 from bot.errors import BrokenStrategy, UnknownStrategy
@@ -62,11 +62,22 @@ class LoadedStrategy:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A file as it was read last; its code is run anew for each load, so that none sees another."""
+
+    source: bytes
+    code: CodeType
+    code_sha256: str
+
+
 class StrategyLibrary:
     """The strategies of a folder; a broken file takes no other down."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._compiled: dict[str, _Compiled] = {}
+        self._engine_source: bytes | None = None
 
     def names(self) -> list[str]:
         """Return the names of all strategy files, broken ones too."""
@@ -90,8 +101,13 @@ class StrategyLibrary:
             source = path.read_bytes()
         except OSError as error:
             raise BrokenStrategy(f"strategy {name} can't be read: {error.strerror}") from error
-        strategy = _find_class(_import(path, name), path, name)
-        return LoadedStrategy(name, strategy, _code_hash(source), path)
+        compiled = self._compiled.get(name)
+        if compiled is None or compiled.source != source:
+            code = _compile(source, path, name)
+            compiled = _Compiled(source, code, self._code_hash(source))
+            self._compiled[name] = compiled
+        strategy = _find_class(_import(compiled.code, path, name), path, name)
+        return LoadedStrategy(name, strategy, compiled.code_sha256, path)
 
     def load_all(self) -> tuple[list[LoadedStrategy], list[str]]:
         """Load all; return those that work and a message for each that doesn't."""
@@ -103,6 +119,13 @@ class StrategyLibrary:
                 broken.append(str(error))
         return loaded, broken
 
+    def _code_hash(self, source: bytes) -> str:
+        if self._engine_source is None:
+            # Read once: the engine that runs is the one that this process began with.
+            files = sorted(_ENGINE_FOLDER.rglob("*.py"))
+            self._engine_source = b"".join(path.read_bytes() for path in files)
+        return hashlib.sha256(source + self._engine_source).hexdigest()
+
     def _unknown(self, name: str, names: list[str]) -> str:
         if not names:
             return f"no strategy {name!r}: there are no strategy files in {self.folder}"
@@ -111,17 +134,24 @@ class StrategyLibrary:
         return f"no strategy {name!r}: {guess}there are {', '.join(names)}"
 
 
-def _import(path: Path, name: str) -> ModuleType:
+def _compile(source: bytes, path: Path, name: str) -> CodeType:
+    try:
+        return compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise BrokenStrategy(_describe(error, path, name)) from error
+
+
+def _import(code: CodeType, path: Path, name: str) -> ModuleType:
     unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     module_name = f"jesse_strategy_{unique}_{name}"
     spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise BrokenStrategy(f"strategy {name}: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # Typed parameters look their annotations up in sys.modules.
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(code, vars(module))
     except Exception as error:
         del sys.modules[module_name]
         raise BrokenStrategy(_describe(error, path, name)) from error
@@ -160,13 +190,6 @@ def _find_class(module: ModuleType, path: Path, name: str) -> type[Strategy]:
     except EngineError as error:
         raise BrokenStrategy(f"strategy {name} ({path.name}): {error}") from error
     return matching[0]
-
-
-def _code_hash(source: bytes) -> str:
-    digest = hashlib.sha256(source)
-    for path in sorted(_ENGINE_FOLDER.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _params(strategy: type[Strategy]) -> tuple[ParamInfo, ...]:

@@ -170,25 +170,33 @@ class WorkerPool:
             ) from error
 
 
+class _WorkerReport:
+    """What work is given to tell of its progress, and to find what this process has kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.kept: dict[Any, Any] = {}
+        self._connection = connection
+
+    def __call__(self, value: Any) -> None:
+        self._connection.send(_Progress(value))
+
+
 def _serve(connection: Connection) -> None:
     # Ctrl-C in a terminal reaches the whole group; the parent decides what becomes of the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # a system without Linux's memory killer
         Path("/proc/self/oom_score_adj").write_text(_EXPENDABLE)
+    report = _WorkerReport(connection)
     while True:
         try:
             function, argument = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            outcome: _Done | _Failed = _Done(function(argument, _reporter(connection)))
+            outcome: _Done | _Failed = _Done(function(argument, report))
         except Exception as error:  # noqa: BLE001 - the border of the process: told to the parent
             outcome = _Failed(_portable(error))
         connection.send(outcome)
-
-
-def _reporter(connection: Connection) -> Report:
-    return lambda value: connection.send(_Progress(value))
 
 
 def _portable(error: Exception) -> Exception:
