@@ -10,8 +10,19 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
+from bot.alert_routing import let_next_fault_pass
+from bot.services.alert_kinds import BACK as BACK
+from bot.services.alert_kinds import CONNECTION as CONNECTION
+from bot.services.alert_kinds import FAULT as FAULT
+from bot.services.alert_kinds import NOTE as NOTE
+from bot.services.alert_kinds import PAUSED as PAUSED
+from bot.services.alert_kinds import RECOVERY as RECOVERY
+from bot.services.alert_kinds import RESUMED as RESUMED
+from bot.services.alert_kinds import STALL as STALL
+from bot.services.alert_kinds import START as START
+from bot.services.alert_kinds import STOP as STOP
 from bot.services.forward.alerts import (
     TEST_CHANNEL,
     TRADE_CLOSE,
@@ -29,17 +40,6 @@ from data.streams.events import ConnectionAlert
 from engine.orders import Position, Trade
 
 log = logging.getLogger(__name__)
-
-START: Final = "start"
-STOP: Final = "stop"
-PAUSED: Final = "paused"
-RESUMED: Final = "resumed"
-FAULT: Final = "fault"
-STALL: Final = "stall"
-BACK: Final = "back"
-RECOVERY: Final = "recovery"
-CONNECTION: Final = "connection"
-NOTE: Final = "note"
 
 
 class DiscordAlerter:
@@ -215,8 +215,9 @@ class DiscordAlerter:
 
 
 async def forget_told_fault(database: Database, test: ForwardTest) -> None:
-    """Let the next fault of a resumed test be told, even if it reads the same."""
+    """Let the next fault of a resumed test be told at once, even if it reads the same."""
     await database.delete_setting(_told_key(test))
+    await let_next_fault_pass(database, test.id)
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

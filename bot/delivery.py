@@ -1,28 +1,19 @@
 """Brings alerts to Discord, through the bot or a webhook. What to send when is elsewhere."""
 
-import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import discord
 
 from bot import alerts
+from bot.alert_writer import AlertWriter
 from bot.forward_threads import NETWORK, UNKNOWN_CHANNEL, ForwardThreads
 from bot.outbox import Batch, NotForThisPlace, SendLater, Unsendable
-from bot.services.forward.alerts import TRADE_CLOSE
-from bot.ui.alerts import (
-    DIGEST_CSV,
-    Totals,
-    alert_embed,
-    digest_csv,
-    digest_embed,
-    mark_of,
-    plain_text,
-)
-from data.database import Database
-from data.storage.records import OutboxMessage, StoredTrade
+from bot.ui.alerts import mark_of
+from data.storage.records import OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -30,48 +21,8 @@ CHANNEL: Final = "channel"
 _THREAD: Final = "thread:"
 _BAD_REQUEST: Final = 400
 _TOO_LARGE: Final = 413
+_REFUSED: Final = (_BAD_REQUEST, 403, _TOO_LARGE)
 _LOOKED_THROUGH: Final = 200
-
-
-class AlertWriter:
-    """Makes messages of batches; reads from the database what an alert itself doesn't say."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def write(self, batch: Batch, *, plainly: bool) -> dict[str, Any]:
-        """Return what to send, as arguments of Discord's library.
-
-        Raises:
-            Unsendable: a stored alert can't be rendered.
-        """
-        if plainly:
-            return {"content": plain_text(batch.messages)}
-        try:
-            if batch.is_digest:
-                table = io.BytesIO(digest_csv(batch.messages))
-                file = discord.File(table, DIGEST_CSV)
-                return {"embeds": [digest_embed(batch.messages)], "files": [file]}
-            return {"embeds": await self._embeds(batch.messages)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise Unsendable(f"it can't be rendered: {error!r}") from error
-
-    async def _embeds(self, messages: Sequence[OutboxMessage]) -> list[discord.Embed]:
-        books: dict[int, tuple[float, list[StoredTrade]]] = {}
-        embeds = []
-        for message in messages:
-            totals = None
-            if message.kind == TRADE_CLOSE and message.test_id is not None:
-                if message.test_id not in books:
-                    books[message.test_id] = await self._book(message.test_id)
-                totals = _totals(message, *books[message.test_id])
-            embeds.append(alert_embed(message, totals))
-        return embeds
-
-    async def _book(self, test_id: int) -> tuple[float, list[StoredTrade]]:
-        test = await self._database.get_forward_test(test_id)
-        balance = float(test.config["initial_balance"]) if test else 0.0
-        return balance, await self._database.get_trades(test_id)
 
 
 class BotDelivery:
@@ -104,8 +55,8 @@ class BotDelivery:
                 return
             if where is None:
                 raise NotForThisPlace("there is no thread: the channel has it")
-            content = await self._writer.write(batch, plainly=plainly)
-            await where.send(**content, nonce=batch.nonce)
+            send = partial(where.send, nonce=batch.nonce, silent=batch.is_silent)
+            await _send_written(self._writer, batch, send, plainly=plainly)
         except discord.HTTPException as error:
             await self._explain(batch, error)
         except NETWORK as error:
@@ -181,10 +132,12 @@ class WebhookDelivery:
         """Send a batch; what went to threads is in the channel already."""
         if batch.place != CHANNEL:
             raise NotForThisPlace("a webhook has no threads: the channel has it")
-        content = await self._writer.write(batch, plainly=plainly)
         nobody = discord.AllowedMentions.none()
+        send = partial(
+            self._webhook.send, allowed_mentions=nobody, wait=True, silent=batch.is_silent
+        )
         try:
-            await self._webhook.send(**content, allowed_mentions=nobody, wait=True)
+            await _send_written(self._writer, batch, send, plainly=plainly)
         except discord.HTTPException as error:
             raise _reason(error) from error
         except NETWORK as error:
@@ -195,20 +148,23 @@ class WebhookDelivery:
         return False
 
 
+async def _send_written(
+    writer: AlertWriter, batch: Batch, send: Callable[..., Awaitable[Any]], *, plainly: bool
+) -> None:
+    """Write a batch and send it; where its pictures are refused, without them."""
+    content = await writer.write(batch, plainly=plainly)
+    try:
+        await send(**content)
+    except discord.HTTPException as error:
+        if batch.is_digest or "files" not in content or error.status not in _REFUSED:
+            raise
+        log.warning("alerts to %s go without pictures: %s %s", batch.place, error.status, error)
+        await send(**await writer.write(batch, plainly=plainly, with_pictures=False))
+
+
 def _is_for_thread(message: OutboxMessage) -> bool:
     """Tell whether a message is a start, which the making of the thread tells."""
     return message.kind == alerts.START and message.channel.startswith(_THREAD)
-
-
-def _totals(
-    message: OutboxMessage, initial_balance: float, trades: Sequence[StoredTrade]
-) -> Totals | None:
-    ids = [stored.trade.id for stored in trades]
-    if message.payload.get("id") not in ids:
-        return None
-    until = [stored.trade.pnl for stored in trades[: ids.index(message.payload["id"]) + 1]]
-    won = sum(pnl > 0 for pnl in until)
-    return Totals(len(until), won, sum(until), initial_balance)
 
 
 def _bears(message: discord.Message, mark: str) -> bool:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import aiohttp
 import discord
 
+from bot.services.alert_kinds import START
+from bot.services.alert_settings import AlertSettings, AlertState
 from bot.services.forward.desk import ForwardDesk
 from bot.services.forward.service import ALIVE
 from bot.ui.forward import started_embed, status_embed
@@ -40,6 +42,7 @@ class ForwardThreads:
     def __init__(self, client: discord.Client, database: Database, channel_id: int) -> None:
         self._client = client
         self._database = database
+        self._settings = AlertSettings(database)
         self.channel_id = channel_id
         self._turn = asyncio.Lock()
         self._not_before = 0.0
@@ -84,7 +87,8 @@ class ForwardThreads:
         # The nonce keeps a message that arrived before a crash from being sent again; the number
         # in it tells one that takes the place of another.
         nonce = f"test-{test.id}-{number}"
-        message = await channel.send(embed=started_embed(test), nonce=nonce)
+        is_silent = (await self._settings.read()).of(START, {}) is not AlertState.ON
+        message = await channel.send(embed=started_embed(test), nonce=nonce, silent=is_silent)
         await self._database.set_setting(_anchor_key(test.id), [message.id, number])
         return message.id
 

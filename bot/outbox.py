@@ -1,23 +1,30 @@
 """Sends the outbox: in order, at least once, and seen once. What Discord is, is known elsewhere.
 
-A message of the engine is first copied to each place it goes to; from then on each place has its
-own order, its own retries and its own outages. What was tried with an unknown outcome is tried
-again exactly as it was, so that its nonce, or a look at what arrived, keeps it from being seen
-twice.
+A message of the engine is first copied to each place it goes to (`bot.alert_routing`); from then
+on each place has its own order, its own retries and its own outages. What was tried with an unknown
+outcome is tried again exactly as it was, so that its nonce, or a look at what arrived, keeps it
+from being seen twice. Whether an alert is on, silent or off is asked when it is about to be sent.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from bot.alert_routing import AlertRouter
+from bot.services.alert_settings import AlertSettings, AlertState, AlertStates
 from bot.services.forward.alerts import TEST_CHANNEL
 from bot.times import now_ms
+from bot.transport import Batch as Batch
+from bot.transport import NotForThisPlace as NotForThisPlace
+from bot.transport import SendLater as SendLater
+from bot.transport import Transport
+from bot.transport import Unsendable as Unsendable
 from data.database import Database
 from data.errors import StoreError
-from data.storage.records import NewMessage, OutboxMessage
+from data.storage.records import OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -29,56 +36,7 @@ _LONGEST_WAIT_S: Final = 60.0
 _STORE_RETRY_S: Final = 5.0
 # Discord compares nonces for some minutes; after that it is asked what has arrived.
 _NONCE_LIFE_MS: Final = 60_000
-
-
-class SendLater(Exception):
-    """It did not arrive, or nobody knows; `surely_not` when it certainly did not."""
-
-    def __init__(self, reason: str, *, surely_not: bool = False) -> None:
-        super().__init__(reason)
-        self.surely_not = surely_not
-
-
-class NotForThisPlace(Exception):
-    """This place is not there and need not be: another one has the message as well."""
-
-
-class Unsendable(Exception):
-    """Discord will never take this content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Messages that go out as one; `is_digest` where they are too many to show each."""
-
-    place: str
-    messages: tuple[OutboxMessage, ...]
-    is_digest: bool = False
-
-    @property
-    def nonce(self) -> str:
-        """What tells this batch from all others."""
-        return f"alert-{self.messages[0].id}-{self.messages[-1].id}"[-25:]
-
-
-class Transport(Protocol):
-    """Where messages go."""
-
-    def places(self, message: OutboxMessage) -> Sequence[str]:
-        """Return the places that a message goes to, at least one."""
-
-    def stands_alone(self, message: OutboxMessage) -> bool:
-        """Tell whether a message can't share a batch."""
-
-    async def send(self, batch: Batch, *, plainly: bool = False) -> None:
-        """Send a batch; `plainly` without anything that could be refused.
-
-        Raises:
-            SendLater, NotForThisPlace, Unsendable: it was not, or perhaps not, sent.
-        """
-
-    async def has_arrived(self, batch: Batch, since: int) -> bool:
-        """Tell whether a batch that was tried at a time (ms) is there."""
+_IS_OFF: Final = "alerts of this kind are off"
 
 
 class OutboxSender:
@@ -90,6 +48,8 @@ class OutboxSender:
         self._database = database
         self._transport = transport
         self._now = now
+        self._router = AlertRouter(database, transport.places)
+        self._settings = AlertSettings(database)
         self._woken = asyncio.Event()
         self._problems: dict[str, str] = {}
         self._is_ending = False
@@ -137,28 +97,37 @@ class OutboxSender:
     async def _route(self) -> bool:
         """Copy new messages to their places; return whether there were any."""
         due = await self._database.take_due_messages(_TAKEN)
-        new = [message for message in due if message.channel == TEST_CHANNEL]
-        if not new:
-            return False
-        async with self._database.transaction() as transaction:
-            for message in new:
-                for place in self._transport.places(message):
-                    await transaction.append_message(_copy(message, place))
-                await transaction.mark_message_sent(message.id)
-        return True
+        return await self._router.route(due, self._now())
 
     async def _deliver_round(self) -> bool:
         """Send one batch to each place; return whether any was sent."""
+        states = await self._settings.read()
         due = await self._database.take_due_messages(_TAKEN)
         due = sorted(due, key=lambda message: message.channel)  # stable: the order within stays
         sent = False
         for place, messages in groupby(due, key=lambda message: message.channel):
             if place != TEST_CHANNEL:
-                sent |= await self._deliver(place, list(messages))
+                sent |= await self._deliver(place, list(messages), states)
         return sent
 
-    async def _deliver(self, place: str, messages: list[OutboxMessage]) -> bool:
-        batch, tried_at = await self._next_batch(place, messages)
+    async def _deliver(
+        self, place: str, messages: list[OutboxMessage], states: AlertStates
+    ) -> bool:
+        unwanted = [message for message in messages if _state(message, states) == AlertState.OFF]
+        off = {message.id for message in unwanted}
+        tried = await self._tried_batch(place, messages)
+        if tried is not None and any(message.id not in off for message in tried[0].messages):
+            batch, tried_at = tried
+        else:
+            await self._mute(place, unwanted)
+            wanted = [message for message in messages if message.id not in off]
+            if not wanted:
+                return True
+            batch, tried_at = await self._new_batch(place, wanted), None
+        is_silent = all(_state(message, states) != AlertState.ON for message in batch.messages)
+        return await self._send(replace(batch, is_silent=is_silent), tried_at)
+
+    async def _send(self, batch: Batch, tried_at: int | None) -> bool:
         try:
             if not await self._is_there(batch, tried_at):
                 await self._transport.send(batch)
@@ -178,16 +147,21 @@ class OutboxSender:
             return False
         return await self._transport.has_arrived(batch, tried_at)
 
-    async def _next_batch(
+    async def _tried_batch(
         self, place: str, messages: list[OutboxMessage]
-    ) -> tuple[Batch, int | None]:
-        """Return what was tried before and when, or choose anew and write that down."""
+    ) -> tuple[Batch, int] | None:
+        """Return what was tried before with an unknown outcome, and when."""
         tried = await self._database.get_setting(_tried_key(place))
+        if tried is None:
+            return None
         by_id = {message.id: message for message in messages}
-        if tried is not None:
-            again = tuple(by_id[number] for number in tried["ids"] if number in by_id)
-            if len(again) == len(tried["ids"]):
-                return Batch(place, again, tried["digest"]), int(tried["since"])
+        again = tuple(by_id[number] for number in tried["ids"] if number in by_id)
+        if len(again) < len(tried["ids"]):
+            return None
+        return Batch(place, again, tried["digest"]), int(tried["since"])
+
+    async def _new_batch(self, place: str, messages: list[OutboxMessage]) -> Batch:
+        """Choose what to send next and write down that it is tried."""
         batch = self._choose(place, messages)
         note = {
             "ids": [message.id for message in batch.messages],
@@ -195,7 +169,15 @@ class OutboxSender:
             "since": self._now(),
         }
         await self._database.set_setting(_tried_key(place), note)
-        return batch, None
+        return batch
+
+    async def _mute(self, place: str, messages: list[OutboxMessage]) -> None:
+        """Note that messages are not wanted, those included that were tried in vain."""
+        if not messages:
+            return
+        async with self._database.transaction() as transaction:
+            await transaction.mute_messages([message.id for message in messages], _IS_OFF)
+            await transaction.delete_setting(_tried_key(place))
 
     def _choose(self, place: str, messages: list[OutboxMessage]) -> Batch:
         alone = self._transport.stands_alone
@@ -246,20 +228,15 @@ class OutboxSender:
             await transaction.delete_setting(_tried_key(batch.place))
 
     async def _pause_s(self) -> float:
-        due_at = await self._database.next_message_due_at()
+        times = (await self._database.next_message_due_at(), self._router.next_release_at)
+        due_at = min((time for time in times if time is not None), default=None)
         if due_at is None:
             return _LONGEST_WAIT_S
         return min(max((due_at - self._now()) / 1000, 0.05), _LONGEST_WAIT_S)
 
 
-def _copy(message: OutboxMessage, place: str) -> NewMessage:
-    return NewMessage(
-        dedupe_key=f"{message.dedupe_key}@{place}",
-        kind=message.kind,
-        channel=place,
-        payload=message.payload,
-        test_id=message.test_id,
-    )
+def _state(message: OutboxMessage, states: AlertStates) -> AlertState:
+    return states.of(message.kind, message.payload)
 
 
 def _tried_key(place: str) -> str:
