@@ -23,6 +23,7 @@ from bot.client import ClientOptions, JesseClient, Services
 from bot.errors import InvalidSettings
 from bot.forward_parts import ForwardParts, ForwardTools
 from bot.permissions import Gate
+from bot.services.check_jobs import CheckService
 from bot.services.job_log import StoredJobs, UnfinishedJob
 from bot.services.jobs import JobService
 from bot.services.market_data import MarketData
@@ -48,9 +49,6 @@ _KEPT_RUNS: Final = 300
 _RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 300.0
 _NETWORK: Final = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
-_SECRETS: Final = (
-    "discord_token", "discord_webhook_url", "api_key", "api_secret", "heartbeat_url"
-)  # fmt: skip
 
 
 class App:
@@ -162,6 +160,7 @@ async def build_app(
         services = Services(
             library=library,
             research=research,
+            checks=CheckService(settings, candles=research, jobs=jobs, pool=pool),
             jobs=jobs,
             stored_jobs=stored_jobs,
             runs=RunStore(settings.data_dir / "runs"),
@@ -185,7 +184,7 @@ async def _begin(
     app: App, stack: AsyncExitStack, unattended: UnattendedParts, lag: LoopLag
 ) -> None:
     """Start everything that goes on by itself; it ends with the stack."""
-    app.forward.connect(app.client, app.client.gate.channel_ids[0])
+    app.forward.connect(app.client, app.client.gate.channel_ids[0], app.client.services.pictures)
     app.begin(lag)
     stack.push_async_callback(app.background.drain, 0)
     opened = unattended.open(app.client, app.forward.desk, app.background)
@@ -226,15 +225,9 @@ def missing_settings(settings: Settings) -> list[str]:
     return [name for name, value in needed.items() if not value]
 
 
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Return the values that must appear nowhere."""
-    values = (getattr(settings, name) for name in _SECRETS)
-    return tuple(value.get_secret_value() for value in values if value is not None)
-
-
 def redactor(settings: Settings) -> Callable[[str], str]:
     """Return a function that blots secrets out of text."""
-    secrets = [secret for secret in secrets_of(settings) if len(secret) >= 4]
+    secrets = [secret for secret in settings.secret_values if len(secret) >= 4]
 
     def redact(text: str) -> str:
         for secret in secrets:

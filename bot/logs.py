@@ -67,11 +67,16 @@ def logging_to(
     *,
     secrets: tuple[str, ...] = (),
     console: TextIO | None = None,
+    console_level: str = "NOTSET",
 ) -> Iterator[None]:
-    """Log to the console and, where a folder is given, to `jesse.log` in it; undone at exit."""
+    """Log to the console and, where a folder is given, to `jesse.log` in it; undone at exit.
+
+    The console gets what is at least of `console_level`, of that what is of `level`.
+    """
     root = logging.getLogger()
     handlers: list[logging.Handler] = [logging.StreamHandler(console or sys.stderr)]
     handlers[0].setFormatter(_Blotting(ConsoleFormatter(), secrets))
+    handlers[0].setLevel(console_level)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "jesse.log"

@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         )
 
     @property
+    def secret_values(self) -> tuple[str, ...]:
+        """The values that must appear nowhere."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+    @property
     def candles_dir(self) -> Path:
         """Where the candle store lies."""
         return self.data_dir / "candles"

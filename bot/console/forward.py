@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from bot.console.common import key_values, settings_from, write_json
 from bot.console.forward_alerts import shell_alerts
 from bot.console.forward_table import LiveTable
 from bot.errors import InvalidInput
+from bot.logs import logging_to
 from bot.services.forward.compose import open_forward
 from bot.services.forward.results import end_of, forward_json, stored_trade_json
 from bot.services.forward.runner import ForwardRunner
@@ -38,7 +40,7 @@ def trades(arguments: argparse.Namespace) -> int:
 async def _forward(arguments: argparse.Namespace, settings: Settings) -> int:
     until = parse_time(arguments.until, name="until", end=0) if arguments.until else None
     async with Database.open(settings.data_dir / DATABASE) as database:
-        with LiveTable() as table:
+        with LiveTable() as table, _logging(settings):
             async with (
                 shell_alerts(settings, database, table) as alerts,
                 open_forward(settings, database, alerts, on_alert=alerts.on_connection) as service,
@@ -53,6 +55,12 @@ async def _forward(arguments: argparse.Namespace, settings: Settings) -> int:
                 if arguments.json:
                     await _write_json(arguments.json, database, service, runner)
         return await _report(arguments, database, runner)
+
+
+def _logging(settings: Settings) -> AbstractContextManager[None]:
+    """Log to the file as the bot does; above the table only what went wrong."""
+    folder, secrets = settings.data_dir / "logs", settings.secret_values
+    return logging_to(folder, settings.log_level, secrets=secrets, console_level="WARNING")
 
 
 async def _find_or_start(

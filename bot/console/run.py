@@ -44,14 +44,14 @@ _STEPS: Final = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C; 0 after an ordered end, 2 where a setting is missing."""
-    from bot.app import missing_settings, secrets_of
+    from bot.app import missing_settings
 
     settings = settings_from(arguments)
     missing = missing_settings(settings)
     if missing:
         print(explain_missing(missing), file=sys.stderr)
         return 2
-    with logging_to(settings.data_dir / "logs", settings.log_level, secrets=secrets_of(settings)):
+    with logging_to(settings.data_dir / "logs", settings.log_level, secrets=settings.secret_values):
         asyncio.run(_run(settings))
     return 0
 

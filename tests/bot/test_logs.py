@@ -55,3 +55,13 @@ def test_logging_is_undone_afterwards(tmp_path):
     with logging_to(tmp_path, "DEBUG", console=io.StringIO()):
         assert len(logging.getLogger().handlers) == len(before) + 2
     assert logging.getLogger().handlers == before
+
+
+def test_a_console_may_get_only_what_went_wrong_while_the_file_gets_all(tmp_path):
+    console = io.StringIO()
+    with logging_to(tmp_path, "INFO", console=console, console_level="WARNING"):
+        logging.getLogger("test").info("all is well")
+        logging.getLogger("test").warning("it is not")
+    assert "all is well" not in console.getvalue()
+    assert "it is not" in console.getvalue()
+    assert len((tmp_path / "jesse.log").read_text().splitlines()) == 2

@@ -85,3 +85,12 @@ def test_every_setting_is_documented_in_the_example_and_the_readme():
 def test_the_example_itself_is_valid(tmp_path):
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
     assert Settings.load().symbol == "BTC/USDT"
+
+
+def test_every_secret_is_known_as_one():
+    secret = [
+        name for name, field in Settings.model_fields.items() if "Secret" in str(field.annotation)
+    ]
+    values = {name: f"https://hidden-{name}" for name in secret}
+    assert set(Settings.load(**values).secret_values) == set(values.values())
+    assert len(values) >= 5

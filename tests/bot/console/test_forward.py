@@ -183,6 +183,8 @@ def test_a_strategy_that_breaks_ends_it_and_a_mended_one_resumes(live, jesse_unt
     assert outcome.code == 1
     assert "ZeroDivisionError" in outcome.err
     assert "busy.py, line" in outcome.err
+    logged = (live.world.settings.data_dir / "logs" / "jesse.log").read_text().splitlines()
+    assert any("ZeroDivisionError" in json.loads(line)["message"] for line in logged)
     path.write_text(sound)
     outcome, result = jesse_until(3)
     assert outcome.code == 0
