@@ -8,6 +8,7 @@ from bot import alerts
 from bot.services.forward.alerts import TRADE_CLOSE, TRADE_OPEN
 from bot.ui.formats import dollars, percent, seconds
 from bot.ui.forward_formats import price, reason_text
+from bot.ui.repeats import repeats_text
 from data.storage.records import OutboxMessage
 
 
@@ -20,7 +21,7 @@ def line_of(message: OutboxMessage) -> str:
     """Return an alert on one line of plain text; never raises."""
     payload = message.payload
     try:
-        return _LINES[message.kind](payload)
+        return f"{_LINES[message.kind](payload)}{repeats_text(payload)}"
     except (KeyError, TypeError, ValueError):
         return f"{message.kind}: {json.dumps(dict(payload), default=str)}"
 

@@ -21,6 +21,7 @@ from bot.ui.alert_lines import mark_of as mark_of
 from bot.ui.alert_lines import time_of as time_of
 from bot.ui.formats import dollars, moment, plural
 from bot.ui.limits import CONTENT, Card, Markup, clip, escape, plain
+from bot.ui.repeats import with_repeats
 from bot.ui.theme import WARNING
 from data.storage.records import OutboxMessage
 from engine.candles import format_time
@@ -42,7 +43,7 @@ def alert_embed(
     card = card_of(message, totals)
     if picture is not None:
         card.image(picture)
-    return card.footer(footer(message)).build()
+    return with_repeats(card.footer(footer(message)).build(), message.payload, BUDGET)
 
 
 def footer(message: OutboxMessage) -> str:
