@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "channel"
 _THREAD: Final = "thread:"
 _BAD_REQUEST: Final = 400
+_FORBIDDEN: Final = 403
 _TOO_LARGE: Final = 413
-_REFUSED: Final = (_BAD_REQUEST, 403, _TOO_LARGE)
+_REFUSALS: Final = (_BAD_REQUEST, _FORBIDDEN, _TOO_LARGE)
 _LOOKED_THROUGH: Final = 200
 
 
@@ -156,9 +157,9 @@ async def _send_written(
     try:
         await send(**content)
     except discord.HTTPException as error:
-        if batch.is_digest or "files" not in content or error.status not in _REFUSED:
+        if batch.is_digest or "files" not in content or error.status not in _REFUSALS:
             raise
-        log.warning("alerts to %s go without pictures: %s %s", batch.place, error.status, error)
+        writer.note_refusal(batch.place, str(error))
         await send(**await writer.write(batch, plainly=plainly, with_pictures=False))
 
 

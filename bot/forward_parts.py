@@ -5,16 +5,19 @@ from time import monotonic
 
 import discord
 
+from bot.alert_pictures import AlertPictures, make_pictures
+from bot.alert_writer import AlertWriter
 from bot.alerts import DiscordAlerter
 from bot.audit import Audit
 from bot.background import BackgroundTasks
-from bot.delivery import AlertWriter, BotDelivery
+from bot.delivery import BotDelivery
 from bot.forward_actions import ForwardActions
 from bot.forward_threads import ForwardThreads, StatusBoard
 from bot.outbox import OutboxSender
 from bot.services.forward.desk import ForwardDesk
 from bot.services.forward.rerun import Comparer, Pool
 from bot.services.market_data import MarketData
+from bot.services.research import Pictures
 from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.database import Database
@@ -35,7 +38,9 @@ class ForwardParts:
 
     def __init__(self, settings: Settings, database: Database, tools: ForwardTools) -> None:
         self._database = database
+        self._store = tools.market.store
         self._client: discord.Client | None = None
+        self._pictures: AlertPictures | None = None
         self.sender: OutboxSender | None = None
         self.board: StatusBoard | None = None
         self.alerter = DiscordAlerter(
@@ -45,24 +50,32 @@ class ForwardParts:
         self.comparer = Comparer(settings, database, tools.market, tools.pool)
         self.actions = ForwardActions(self.desk, self.alerter, tools.audit, tools.library)
 
-    def connect(self, client: discord.Client, channel_id: int) -> None:
+    def connect(self, client: discord.Client, channel_id: int, renderer: Pictures) -> None:
         """Send alerts and show tests through a client; threads are made in a channel."""
         self._client, self._channel_id = client, channel_id
         threads = ForwardThreads(client, self._database, channel_id)
-        writer = AlertWriter(self._database)
+        self._pictures = make_pictures(renderer, self._database, self._store, self.desk.find_runner)
+        writer = AlertWriter(self._database, self._pictures)
         self.sender = OutboxSender(self._database, BotDelivery(client, writer, threads))
         self.board = StatusBoard(client, self.desk, threads)
 
     def begin(self, tasks: BackgroundTasks) -> None:
         """Trade and send; neither waits for Discord."""
-        assert self.sender is not None
         tasks.spawn("forward tests", self.desk.run())
-        tasks.spawn("alerts", self.sender.run())
+        tasks.spawn("alerts", self._send())
 
     def show(self, tasks: BackgroundTasks) -> None:
         """Keep the status messages up to date; the client must be logged in."""
         assert self.board is not None
         tasks.spawn("status of forward tests", self.board.run())
+
+    async def _send(self) -> None:
+        assert self.sender is not None
+        assert self._pictures is not None
+        try:
+            await self.sender.run()
+        finally:
+            await self._pictures.close()
 
     def _wake(self) -> None:
         if self.sender is not None:

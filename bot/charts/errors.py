@@ -4,6 +4,7 @@ ChartError
 ├── ChartUnavailable  no browser to draw pictures with; says how to get one
 ├── RenderFailed      the browser refused a figure, died twice over it or took too long
 ├── BrowserDied       one browser went away or never came up; within this package only
+├── NothingToDraw     what a picture would show is not known
 └── UnknownFormat     a file whose name doesn't end in .html or .png
 """
 
@@ -26,3 +27,7 @@ class BrowserDied(ChartError):
 
 class UnknownFormat(ChartError):
     """A chart's file name must end in `.html` or `.png`."""
+
+
+class NothingToDraw(ChartError):
+    """What a picture would show is not known; the message says what is missing."""

@@ -146,8 +146,11 @@ class ForwardDesk:
 
     def runner(self, test: ForwardTest) -> ForwardRunner | None:
         """Return what runs a test in this process, None where nothing does."""
-        runners = self._service.runners() if self._service else []
-        return next((each for each in runners if each.session.test.id == test.id), None)
+        return self.find_runner(test.id)
+
+    def find_runner(self, test_id: int) -> ForwardRunner | None:
+        """Return what runs the test of an id in this process, None where nothing does."""
+        return next((each for each in self.runners() if each.session.test.id == test_id), None)
 
     def runners(self) -> list[ForwardRunner]:
         """Return what runs in this process."""
