@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bot.repeats import Repeat, RepeatLedger, fault_streaks
+from bot.repeats import REPEATS, Repeat, RepeatLedger, fault_streaks
 from bot.services.forward.alerts import TEST_CHANNEL
 from data.database import Database, Transaction
 from data.storage.records import NewMessage, OutboxMessage
 
-REPEATS: Final = "repeats"
 _LEDGER: Final = "alerts:repeats"
 _COUNTED: Final = "it repeats one that was told: counted"
 

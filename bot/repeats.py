@@ -18,6 +18,8 @@ from engine.timeframe import MINUTE_MS
 FIRST_PAUSE_MS: Final = 10 * MINUTE_MS
 LONGEST_PAUSE_MS: Final = 6 * 60 * MINUTE_MS
 MEMORY_MS: Final = 2 * LONGEST_PAUSE_MS
+# Where an alert's payload says for how many it stands: count, since, last (ms).
+REPEATS: Final = "repeats"
 _NUMBER: Final = re.compile(r"\d+")
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 async def add_cogs(client: "JesseClient") -> None:
     """Give a client all commands."""
+    from bot.cogs.alerts import AlertsCog
     from bot.cogs.forward import ForwardCog
     from bot.cogs.help import HelpCog
     from bot.cogs.jobs import JobsCog
@@ -18,5 +19,5 @@ async def add_cogs(client: "JesseClient") -> None:
     from bot.cogs.strategies import StrategiesCog
 
     research = (HelpCog, StrategiesCog, ResearchCog, JobsCog)
-    for cog in (*research, ForwardCog, PositionsCog, ScheduleCog, StatusCog):
+    for cog in (*research, ForwardCog, PositionsCog, AlertsCog, ScheduleCog, StatusCog):
         await client.add_cog(cog(client))

@@ -8,7 +8,7 @@ import discord
 from bot.ui.limits import Card, Markup, escape
 from bot.ui.theme import ACCENT
 
-_GROUPS: Final = {"forward": "Forward tests", "schedule": "Scheduled work"}
+_GROUPS: Final = {"forward": "Forward tests", "alerts": "Alerts", "schedule": "Scheduled work"}
 
 
 def help_embed(

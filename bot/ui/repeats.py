@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.alert_routing import REPEATS
+from bot.repeats import REPEATS
 from bot.ui.formats import moment
 from bot.ui.limits import Markup, clip, length
 from engine.timeframe import DAY_MS
