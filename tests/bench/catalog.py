@@ -48,6 +48,7 @@ def workloads() -> tuple[Workload, ...]:
         *_growth(),
         *_processes(),
         *_rest(),
+        *_live(),
         *_peers(),
     )
 
@@ -174,6 +175,38 @@ def _rest() -> tuple[Workload, ...]:
             "one-year backtests with two worker processes",
             "with one",
             {"rate": "backtests/s"},
+            repeats=5,
+        ),
+    )
+
+
+def _live() -> tuple[Workload, ...]:
+    ticks = {"rate": "ticks/s", "processor": "us/tick", "loop held p99": "s", "loop held": "s"}
+    floods = {
+        "ticks": "20 tests with stops, trades as fast as they are taken",
+        "shared": "50 tests on 20 symbols, trades as fast as they are taken",
+        "paced": "20 tests with stops, 20,000 trades a second",
+    }
+    return (
+        *(
+            Workload(
+                f"live-{option}",
+                "live",
+                title,
+                "bare websocket, each frame through json.loads",
+                ticks,
+                option=option,
+                repeats=5,
+            )
+            for option, title in floods.items()
+        ),
+        Workload(
+            "live-closes",
+            "live",
+            "200 candles close at once: from the first frame to the stored fills of 200 tests",
+            "the same rows in one bare SQLite transaction",
+            dict.fromkeys(("median fill", "last fill", "worst", "loop held"), "s"),
+            option="closes",
             repeats=5,
         ),
     )
