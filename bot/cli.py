@@ -11,6 +11,7 @@ from pathlib import Path
 
 _COMMANDS = {
     "backtest": "bot.console.backtest:run",
+    "sweep": "bot.console.sweep:run",
     "fetch-data": "bot.console.market:fetch",
     "import-data": "bot.console.market:import_files",
     "strategies": "bot.console.strategies:run",
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     _add_backtest(commands.add_parser("backtest", help="run a strategy over history"))
+    _add_sweep(commands.add_parser("sweep", help="run a strategy with many parameter sets"))
     check = commands.add_parser("check", help="verify a strategy's claim of when it decides")
     _add_run(check)
     _add_forward(commands.add_parser("forward-test", help="trade on paper on live candles"))
@@ -85,6 +87,23 @@ def _add_backtest(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results as JSON")
     parser.add_argument("--charts", type=Path, metavar="DIR", help="write charts (HTML and PNG)")
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--params",
+        required=True,
+        metavar="RANGES",
+        help="such as fast_period=10:60:10,allow_short=true|false",
+    )
+    parser.add_argument("--sort", default="sharpe_ratio", metavar="METRIC", help="best first by it")
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="how many are shown")
+    parser.add_argument(
+        "--hold-out", type=float, default=0.0, metavar="PERCENT", help="judge the best on the end"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all runs as JSON")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -27,8 +27,9 @@ Result = TypeVar("Result")
 Report = Callable[[Any], None]
 
 
-# A fresh worker has 150 to 250 MB; what a long run has grown on is not given back otherwise.
-_LARGE_BYTES: Final = 400 * 1024 * 1024
+# A worker has 80 to 180 MB of its own and 65 MB of libraries; what a long run has grown on is not
+# given back otherwise. Shared pages don't count: mapped candles are the system's to take back.
+_LARGE_BYTES: Final = 320 * 1024 * 1024
 # Where memory ends, a backtest goes before the bot and the forward tests in it.
 _EXPENDABLE: Final = "800"
 
@@ -67,7 +68,8 @@ class _Worker:
         if not self.process.is_alive():
             return False
         with contextlib.suppress(psutil.Error):
-            return bool(psutil.Process(self.process.pid).memory_info().rss < _LARGE_BYTES)
+            memory = psutil.Process(self.process.pid).memory_info()
+            return bool(memory.rss - getattr(memory, "shared", 0) < _LARGE_BYTES)
         return False
 
     def kill(self) -> None:
@@ -84,6 +86,7 @@ class WorkerPool:
     """
 
     def __init__(self, size: int) -> None:
+        self.size = size
         self._slots = asyncio.Semaphore(size)
         # Pipes block, so they get threads of their own: the loop's few are for file work.
         self._threads = ThreadPoolExecutor(2 * size + 2, thread_name_prefix="jesse-pipe")
