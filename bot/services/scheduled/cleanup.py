@@ -1,19 +1,38 @@
-"""Deleting what has grown old: runs with their charts, rotated logs, leftovers of crashes."""
+"""Deleting what has grown old: runs with charts, rotated logs, leftovers of crashes, alerts."""
 
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from engine.timeframe import DAY_MS
 
 RUN_DAYS: Final = 90
 LOG_DAYS: Final = 30
 LEFTOVER_DAYS: Final = 1
+# Their keys keep alerts from being told twice, so they stay for longer than anybody would be away.
+ALERT_DAYS: Final = 90
 _RUN: Final = re.compile(r"[0-9a-f]{16}")
 _ROTATED_LOG: Final = re.compile(r"jesse\.log\.\d+")
 _LEFTOVER: Final = re.compile(r"\..*\.tmp(-journal|-wal|-shm)?")
+
+
+class ForgetsMessages(Protocol):
+    """An outbox that forgets what is settled."""
+
+    async def delete_sent_messages(self, *, before: int) -> int:
+        """Forget what was sent or muted before a time (ms); return how many."""
+
+
+async def forget_alerts(outbox: ForgetsMessages, *, now: int) -> str:
+    """Forget alerts that were sent or muted too long ago at `now` (ms); return how many.
+
+    Raises:
+        StoreError: the database can't be written.
+    """
+    count = await outbox.delete_sent_messages(before=now - ALERT_DAYS * DAY_MS)
+    return f"{count} alerts sent or muted over {ALERT_DAYS} days ago"
 
 
 def clean_up(data_dir: Path, *, now: int) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.services.market_data import MarketData
 from bot.services.scheduled.backups import back_up
-from bot.services.scheduled.cleanup import clean_up
+from bot.services.scheduled.cleanup import clean_up, forget_alerts
 from bot.services.scheduled.integrity import check_candles
 from bot.services.scheduled.records import ScheduledJob
 from bot.services.scheduled.refresh import refresh_candles, symbols_in_use
@@ -41,12 +41,14 @@ def make_jobs(
         return await check_candles(market, settings.candles_dir, settings.exchange)
 
     async def clean() -> str:
-        return await asyncio.to_thread(clean_up, settings.data_dir, now=now())
+        alerts = await forget_alerts(database, now=now())
+        files = await asyncio.to_thread(clean_up, settings.data_dir, now=now())
+        return f"{files}, {alerts}"
 
     days, cron = f"kept {settings.backup_days} days", settings.refresh_cron
     return (
         ScheduledJob(REFRESH, "tops up candles of the symbols in use", cron, refresh),
         ScheduledJob(BACKUP, f"copies the database, {days}", "17 3 * * *", save),
         ScheduledJob(INTEGRITY, "reads all candles and fetches missing ones", "40 3 * * 0", check),
-        ScheduledJob(CLEANUP, "deletes old runs, charts and logs", "10 4 * * *", clean),
+        ScheduledJob(CLEANUP, "deletes old runs, charts, logs and alerts", "10 4 * * *", clean),
     )

@@ -1,6 +1,8 @@
 import os
 
-from bot.services.scheduled.cleanup import clean_up
+from bot.services.scheduled.cleanup import ALERT_DAYS, clean_up, forget_alerts
+from bot.services.scheduled.jobs import CLEANUP, make_jobs
+from data.database import Database, NewForwardTest, NewMessage
 
 DAY_S = 86_400
 NOW = 1_710_000_000_000
@@ -51,3 +53,65 @@ def test_what_is_not_jesse_s_own_is_never_deleted(tmp_path):
 
 def test_a_folder_that_is_not_there_is_clean(tmp_path):
     assert "0 runs" in clean_up(tmp_path / "nowhere", now=NOW)
+
+
+async def store_alert(database, key, *, test_id=None):
+    message = NewMessage(
+        dedupe_key=key, kind="trade_close", channel="test", payload={}, test_id=test_id
+    )
+    return await database.append_message(message)
+
+
+async def settle_all(database):
+    """Send every other alert, mute the rest; return how many."""
+    waiting = await database.take_due_messages(100)
+    for message in waiting[::2]:
+        await database.mark_message_sent(message.id)
+    await database.mute_messages([message.id for message in waiting[1::2]], "off")
+    return len(waiting)
+
+
+async def test_alerts_are_forgotten_after_months_and_not_before(settings, market):
+    time = [NOW]
+    async with Database.open(settings.data_dir / "jesse.db", clock=lambda: time[0]) as database:
+        for number in range(4):
+            await store_alert(database, f"old {number}")
+        count = await settle_all(database)
+        await store_alert(database, "waits")
+        jobs = make_jobs(settings, database, market, now=lambda: time[0])
+        [clean] = [job for job in jobs if job.name == CLEANUP]
+
+        time[0] += ALERT_DAYS * DAY_S * 1000
+        assert "0 alerts" in await clean.work()
+        time[0] += 1
+        assert f"{count} alerts sent or muted over {ALERT_DAYS} days ago" in await clean.work()
+
+        assert await store_alert(database, "old 0")
+        assert not await store_alert(database, "waits")
+
+
+async def test_a_living_test_s_last_trade_is_never_told_twice_however_old_it_is(settings):
+    time = [NOW]
+    async with Database.open(settings.data_dir / "jesse.db", clock=lambda: time[0]) as database:
+        new = NewForwardTest(
+            name="one",
+            strategy="eager",
+            params={},
+            symbol="BTC/USDT",
+            exchange="simulated",
+            config={},
+        )
+        test = await database.create_forward_test(new)
+        for step in range(3):
+            time[0] += 1
+            await store_alert(database, f"forward:{test.id}:{step}:0", test_id=test.id)
+        await settle_all(database)
+        time[0] += 1000 * ALERT_DAYS * DAY_S * 1000
+
+        await forget_alerts(database, now=time[0])
+
+        stored = [
+            await store_alert(database, f"forward:{test.id}:{step}:0", test_id=test.id)
+            for step in range(3)
+        ]
+        assert stored == [True, True, False]
