@@ -64,7 +64,7 @@ class App:
         self.settings = settings
         self.client = client
         self.forward = forward
-        self.background = BackgroundTasks(client.alert)
+        self.background = BackgroundTasks(forward.tell_death)
         self._interrupted = interrupted
         self._stopping = asyncio.Event()
 

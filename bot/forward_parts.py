@@ -1,5 +1,6 @@
 """The parts of forward tests and alerts, put together for the bot. Part of the composition root."""
 
+import asyncio
 from dataclasses import dataclass
 from time import monotonic
 
@@ -43,6 +44,7 @@ class ForwardParts:
         self._pictures: AlertPictures | None = None
         self.sender: OutboxSender | None = None
         self.board: StatusBoard | None = None
+        self._sending: asyncio.Task[None] | None = None
         self.alerter = DiscordAlerter(
             database, wake=self._wake, touch=self._touch, shout=self._shout
         )
@@ -62,12 +64,20 @@ class ForwardParts:
     def begin(self, tasks: BackgroundTasks) -> None:
         """Trade and send; neither waits for Discord."""
         tasks.spawn("forward tests", self.desk.run())
-        tasks.spawn("alerts", self._send())
+        self._sending = tasks.spawn("alerts", self._send())
 
     def show(self, tasks: BackgroundTasks) -> None:
         """Keep the status messages up to date; the client must be logged in."""
         assert self.board is not None
         tasks.spawn("status of forward tests", self.board.run())
+
+    async def tell_death(self, text: str) -> None:
+        """Tell that a background task died: as an alert, unless it is the one that sends them."""
+        sending = self._sending
+        if sending is None or sending.done() or sending is asyncio.current_task():
+            await self._shout(text)
+        else:
+            await self.alerter.send_alert(text, title="A part of the bot died", is_problem=True)
 
     async def _send(self) -> None:
         assert self.sender is not None
