@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bot.cogs.job_messages import JobMessages
     from bot.forward_actions import ForwardActions
     from bot.scheduler import Scheduler
+    from bot.services.check_jobs import CheckService
     from bot.services.forward.rerun import Comparer
     from bot.services.job_log import StoredJobs
     from bot.services.jobs import JobService
@@ -41,6 +42,7 @@ class Services:
 
     library: StrategyLibrary
     research: "ResearchService"
+    checks: "CheckService"
     jobs: "JobService"
     stored_jobs: "StoredJobs"
     runs: "RunStore"

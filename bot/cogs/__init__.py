@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 async def add_cogs(client: "JesseClient") -> None:
     """Give a client all commands."""
     from bot.cogs.alerts import AlertsCog
+    from bot.cogs.check import CheckCog
     from bot.cogs.forward import ForwardCog
     from bot.cogs.help import HelpCog
     from bot.cogs.jobs import JobsCog
@@ -18,6 +19,6 @@ async def add_cogs(client: "JesseClient") -> None:
     from bot.cogs.status import StatusCog
     from bot.cogs.strategies import StrategiesCog
 
-    research = (HelpCog, StrategiesCog, ResearchCog, JobsCog)
+    research = (HelpCog, StrategiesCog, ResearchCog, CheckCog, JobsCog)
     for cog in (*research, ForwardCog, PositionsCog, AlertsCog, ScheduleCog, StatusCog):
         await client.add_cog(cog(client))

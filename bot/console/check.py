@@ -1,38 +1,28 @@
-"""`jesse check`: verify what a strategy claims with its `wake`, on cached candles."""
+"""`jesse check`: verify what a strategy promises, on cached candles."""
 
 import argparse
+from typing import Final
 
 from bot.console.backtest import prepare_job
 from bot.console.common import progress_bar, settings_from
-from bot.services.check import WakeCheck, check_wake
-from engine.candles import format_time
+from bot.services.check import check_job
+from bot.services.check_findings import Finding, findings
+
+_MARKS: Final = {True: "ok  ", False: "BAD ", None: "-   "}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare the full run with the sparse one; return 1 where the claim is wrong."""
+    """Compare runs of a strategy; return 1 where something isn't as it should be."""
     settings = settings_from(arguments)
     with progress_bar("candles") as show:
         job = prepare_job(arguments, settings, show)
-        found = check_wake(job, lambda report: show(*report))
-    print(describe(arguments.strategy, found))
-    return 0 if found.holds else 1
+        check = check_job(job, lambda report: show(*report))
+    print(f"{arguments.strategy} on {job.request.symbol}")
+    for finding in findings(check):
+        print(describe(finding))
+    return 0 if check.holds else 1
 
 
-def describe(strategy: str, found: WakeCheck) -> str:
-    """Return what came of it in a sentence or two."""
-    if not found.has_wake:
-        return f"{strategy} has no wake: it is called at all of {found.closes:,} closes"
-    if found.missed is not None:
-        return (
-            f"{strategy}: wake is wrong at the candle of {format_time(found.missed)}: "
-            f"on_candle decides something there, and wake says it would not"
-        )
-    if not found.same_results:
-        return (
-            f"{strategy}: the trades differ though wake misses no decision: "
-            f"does on_candle remember something from calls in which it decides nothing?"
-        )
-    return (
-        f"{strategy}: wake holds: called at {found.calls:,} of {found.closes:,} closes, "
-        f"with the same trades"
-    )
+def describe(finding: Finding) -> str:
+    """Return one finding on a line."""
+    return f"{_MARKS[finding.holds]}{finding.title}: {finding.text}"

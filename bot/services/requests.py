@@ -15,6 +15,7 @@ class JobKind(StrEnum):
 
     BACKTEST = "backtest"
     FETCH = "fetch"
+    CHECK = "check"
 
 
 class JobState(StrEnum):

@@ -134,6 +134,32 @@ class ResearchService:
         """Return symbols to choose from, those in the cache first; never waits for long."""
         return await self._book.symbols()
 
+    def choose(self, name: str, symbol: str | None) -> tuple[type[Strategy], str]:
+        """Return a strategy and a symbol's own name; blocks.
+
+        Raises:
+            BotError, DataError: one of them is wrong; says what it takes.
+        """
+        return self._library.load(name).strategy, self._market.key(symbol).symbol
+
+    async def candles(
+        self,
+        strategy: type[Strategy],
+        symbol: str,
+        on_progress: OnProgress,
+        period: tuple[str | None, str | None] = (None, None),
+    ) -> Prepared:
+        """Make sure that the cache holds what a run needs; no two at once for one series.
+
+        Raises:
+            DataError: the exchange is needed and can't be asked.
+        """
+        on_fetch = on_this_loop(partial(_report_fetch, on_progress))
+        async with self._locks[self._market.key(symbol)]:
+            return await run_apart(
+                lambda: self._market.prepare(strategy, symbol, *period, on_progress=on_fetch)
+            )
+
     async def picture(self, runs: RunStore, run_id: str, name: str) -> bytes:
         """Draw a figure of a finished run anew."""
         figure = await asyncio.to_thread(runs.figure, run_id, name)
@@ -144,10 +170,9 @@ class ResearchService:
         await self._book.close()
 
     def _check_backtest(self, ask: BacktestAsk) -> _Plan:
-        strategy = self._library.load(ask.strategy).strategy
+        strategy, symbol = self.choose(ask.strategy, ask.symbol)
         strategy.make_params(ask.params)
         parse_period(ask.start, ask.end, latest=now_ms())
-        symbol = self._market.key(ask.symbol).symbol
         plan = _Plan(ask, strategy, symbol)
         self._request(plan, Prepared("1m", None, None, None))
         return plan
@@ -171,13 +196,8 @@ class ResearchService:
 
     async def _run_backtest(self, plan: _Plan, on_progress: OnProgress) -> BacktestOutcome:
         settings, ask = self._settings, plan.ask
-        on_fetch = on_this_loop(partial(_report_fetch, on_progress))
-        async with self._locks[self._market.key(plan.symbol)]:
-            prepared = await run_apart(
-                lambda: self._market.prepare(
-                    plan.strategy, plan.symbol, ask.start, ask.end, on_progress=on_fetch
-                )
-            )
+        period = (ask.start, ask.end)
+        prepared = await self.candles(plan.strategy, plan.symbol, on_progress, period)
         request = self._request(plan, prepared)
         folder = settings.strategies_folder
         backtest = BacktestJob(request, prepared.timeframe, settings.data_dir, folder)

@@ -10,7 +10,6 @@ from discord.ui import Button, DynamicItem
 from bot.permissions import Access
 from bot.services.forward.service import ForwardAsk
 from bot.services.jobs import JobView
-from bot.services.requests import JobKind
 from bot.ui.components import Interaction, Pressable, row_of, services_of
 from bot.ui.files import pack
 from bot.ui.forward import begun_embed
@@ -160,10 +159,9 @@ def cancel_buttons(views: list[JobView]) -> discord.ui.View | None:
     active = [view for view in views if not view.state.is_final]
     if not active:
         return None
-    names = {JobKind.BACKTEST: "backtest", JobKind.FETCH: "fetch"}
     return row_of(
         *(
-            CancelJob(view.id, label=f"Cancel {names[view.kind]} {view.id}")
+            CancelJob(view.id, label=f"Cancel {view.kind} {view.id}")
             for view in active[:MOST_BUTTONS]
         )
     )

@@ -6,9 +6,11 @@ from typing import Final
 
 import discord
 
+from bot.services.check_jobs import CheckOutcome
 from bot.services.jobs import JobView
 from bot.services.requests import BacktestOutcome, FetchOutcome, JobState
 from bot.ui.buttons import run_buttons
+from bot.ui.check import check_embed
 from bot.ui.files import pack
 from bot.ui.jobs import failed_embed, stopped_embed
 from bot.ui.limits import FILE_BYTES
@@ -43,6 +45,8 @@ def ending_of(view: JobView, redact: Callable[[str], str] = str) -> Ending:
         return Ending((stopped_embed(view),))
     if isinstance(view.result, FetchOutcome):
         return Ending((fetch_embed(view.result),))
+    if isinstance(view.result, CheckOutcome):
+        return Ending((check_embed(view.result),))
     assert isinstance(view.result, BacktestOutcome)
     files = {_PICTURES[name]: data for name, data in view.result.pictures.items()}
     fitting = pack(files, FILE_BYTES).files

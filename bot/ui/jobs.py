@@ -12,7 +12,11 @@ from bot.ui.formats import bar, moment, plural, seconds
 from bot.ui.limits import Card, Markup, clip, code, escape
 from bot.ui.theme import ACCENT, LOSS, NEUTRAL, WAITING, WARNING
 
-NAMES: Final[Mapping[JobKind, str]] = {JobKind.BACKTEST: "Backtest", JobKind.FETCH: "Fetch"}
+NAMES: Final[Mapping[JobKind, str]] = {
+    JobKind.BACKTEST: "Backtest",
+    JobKind.FETCH: "Fetch",
+    JobKind.CHECK: "Check",
+}
 STATE_SIGNS: Final[Mapping[JobState, str]] = {
     JobState.QUEUED: "⏳",
     JobState.RUNNING: "▶️",

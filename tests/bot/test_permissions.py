@@ -15,6 +15,7 @@ READING = {
 }  # fmt: skip
 OPERATING = {
     "backtest": {"strategy": "ma_crossover"},
+    "check": {"strategy": "ma_crossover"},
     "fetch": {},
     "forward start": {"strategy": "ma_crossover"},
     "forward stop": {},
@@ -25,7 +26,7 @@ OPERATING = {
     "schedule run": {"job": "x"},
 }
 OFFERED = {name.split()[0] for name in READING}
-OFFERED_TO_MANAGERS = OFFERED | {"backtest", "fetch"}
+OFFERED_TO_MANAGERS = OFFERED | {"backtest", "check", "fetch"}
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ async def test_help_names_first_steps_and_every_command(bench):
     assert message.ephemeral
     offered = {command.name for command in bench.user("viewer").commands()}
     assert offered == {
-        "backtest", "equity", "fetch", "forward", "help", "jobs", "positions", "schedule", "status",
-        "strategies", "trades",
+        "backtest", "check", "equity", "fetch", "forward", "help", "jobs", "positions", "schedule",
+        "status", "strategies", "trades",
     }  # fmt: skip
     for name in offered - {"forward", "schedule"}:
         assert f"</{name}:" in message.text
