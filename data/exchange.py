@@ -108,8 +108,17 @@ class ExchangeClient:
             raise UnknownSymbol(await self._explain_unknown(symbol))
         return listed[full]
 
-    async def ask(self, call: RestCall, parse: Callable[[Any], Parsed], what: str) -> Parsed:
+    async def ask(
+        self,
+        call: RestCall,
+        parse: Callable[[Any], Parsed],
+        what: str,
+        *,
+        policy: RetryPolicy | None = None,
+    ) -> Parsed:
         """Send a request, within the exchange's limits, until its answer can be read.
+
+        `policy` says how often to try, by default as this client does.
 
         Raises:
             ExchangeUnavailable: no usable answer after all tries.
@@ -125,7 +134,7 @@ class ExchangeClient:
             except _UNREADABLE as error:
                 raise TransientFault(f"unreadable answer: {error}") from error
 
-        return await self._retried(send_once, what, bucket)
+        return await self._retried(send_once, what, bucket, policy)
 
     def _monotonic(self) -> float:
         return self._timing.monotonic()
@@ -185,10 +194,14 @@ class ExchangeClient:
         return listed
 
     async def _retried(
-        self, ask: Callable[[], Awaitable[Parsed]], what: str, bucket: WeightBucket
+        self,
+        ask: Callable[[], Awaitable[Parsed]],
+        what: str,
+        bucket: WeightBucket,
+        policy: RetryPolicy | None = None,
     ) -> Parsed:
         return await with_retries(
-            ask, what, bucket=bucket, policy=self._policy, timing=self._timing
+            ask, what, bucket=bucket, policy=policy or self._policy, timing=self._timing
         )
 
     async def _send(self, send: Callable[[], Any]) -> Any:

@@ -23,12 +23,14 @@ from data.orderflow import (
     align_open_interest,
 )
 from data.ranges import Range, unite
+from data.retry import RetryPolicy
 from data.venues.base import FlowHistory, Instrument, TimedValues
-from engine.candles import PRICE_COLUMNS, CandleSeries, format_time
+from engine.candles import PRICE_COLUMNS, CandleSeries, FloatArray, IntArray, format_time
 from engine.timeframe import DAY_MS, floor_to_timeframe, get_timeframe_ms
 
 _IN_FLIGHT: Final = 8
 _STORED_AT_ONCE_MS: Final = 30 * DAY_MS
+_ONCE: Final = RetryPolicy(tries=1)
 
 
 async def add_open_interest(
@@ -55,6 +57,25 @@ async def add_open_interest(
         if end > oldest:
             known = await _download(exchange, instrument, history, (start, end), oldest)
             await asyncio.to_thread(_store, store, key, (start, end), known)
+
+
+async def fetch_open_interest(
+    exchange: ExchangeClient, instrument: Instrument, closes: IntArray, *, now: int
+) -> FloatArray:
+    """Return the open interest known at each close (ms, ascending) as the store has it, else NaN.
+
+    Asked for once, without repetition: for candles that wait for it.
+
+    Raises:
+        ExchangeError: the exchange can't be asked, or sent something else.
+    """
+    history = exchange.venue.open_interest_history(instrument)
+    if history is None or not len(closes):
+        return np.full(len(closes), np.nan)
+    oldest = 0 if history.reaches_back_ms is None else now - history.reaches_back_ms
+    wanted = int(closes[0]), int(closes[-1]) + 1
+    known = await _download(exchange, instrument, history, wanted, oldest, policy=_ONCE)
+    return align_open_interest(closes, known.time, known.values)
 
 
 async def update_funding(
@@ -102,13 +123,14 @@ async def _download(
     history: FlowHistory,
     candles: Range,
     oldest: int,
+    policy: RetryPolicy | None = None,
 ) -> TimedValues:
     # The value known at the first close may be as old as the longest one that still counts.
     first = max(candles[0] - OPEN_INTEREST_DELAY_MS - OPEN_INTEREST_STALE_MS, oldest)
     first = -(-first // history.period_ms) * history.period_ms
     span = history.rows * history.period_ms
     windows = [(at, min(at + span, candles[1])) for at in range(first, candles[1], span)]
-    asks = [partial(_ask, exchange, instrument, window) for window in windows]
+    asks = [partial(_ask, exchange, instrument, window, policy) for window in windows]
     async with aclosing(in_order(asks, _IN_FLIGHT)) as pages:
         parts = [part async for part in pages]
     if not parts:
@@ -117,10 +139,12 @@ async def _download(
     return TimedValues(time, np.concatenate([part.values for part in parts]))
 
 
-async def _ask(exchange: ExchangeClient, instrument: Instrument, window: Range) -> TimedValues:
+async def _ask(
+    exchange: ExchangeClient, instrument: Instrument, window: Range, policy: RetryPolicy | None
+) -> TimedValues:
     call = exchange.venue.open_interest_call(instrument, *window)
     what = f"open interest of {instrument.symbol} from {format_time(window[0])}"
-    values = await exchange.ask(call, exchange.venue.parse_open_interest, what)
+    values = await exchange.ask(call, exchange.venue.parse_open_interest, what, policy=policy)
     check_window(values, window, what)
     return values
 

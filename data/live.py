@@ -43,6 +43,8 @@ from data.streams.feed import SymbolFeed
 from data.streams.group import FeedGroup
 from data.streams.history import CandleHistory, as_candles
 from data.streams.history import ExchangeHistory as ExchangeHistory
+from data.streams.interest import LiveInterest as LiveInterest
+from data.streams.interest import SymbolInterest
 from data.streams.policy import StreamPolicy
 from data.streams.tasks import TaskOwner
 from data.venues.base import Instrument
@@ -70,7 +72,8 @@ class LiveDataProvider(DataProvider):
     All subscribers of a symbol share one subscription, all symbols of a market one connection as
     long as they fit. `history` tells the exchange's time and fills gaps. `on_alert` is called
     when the exchange can't be reached for long and when it can again, `on_failure` when the
-    candles of a `subscribe` end for good. `venue` stands in for the exchange's own protocol.
+    candles of a `subscribe` end for good. With `interest` the candles of perpetuals carry open
+    interest, where the exchange tells it. `venue` stands in for the exchange's own protocol.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class LiveDataProvider(DataProvider):
         timing: Timing | None = None,
         policy: StreamPolicy | None = None,
         venue: StreamVenue | None = None,
+        interest: LiveInterest | None = None,
     ) -> None:
         if settings.name == "simulated" and not settings.ws_url:
             raise UnsupportedRequest(
@@ -92,6 +96,7 @@ class LiveDataProvider(DataProvider):
         self._settings = settings
         self._venue = venue or find_stream_venue(settings.name)
         self._history = history
+        self._interest = interest
         self._alert_listener = on_alert
         self._failure_listener = on_failure
         self._timing = timing or Timing()
@@ -199,19 +204,27 @@ class LiveDataProvider(DataProvider):
         if not self._feeds:
             self._time.observe(now_ms)
         group = self._find_group(instrument)
+        channel = self._venue.interest_channel(instrument)
+        interest = None
+        if self._interest is not None:
+            interest = self._interest.of(symbol, instrument, self._tasks, is_streamed=bool(channel))
         feed = SymbolFeed(
             symbol,
             instrument,
             self._venue.facts,
             begins=floor_to_timeframe(now_ms, "1m"),
-            fetch=partial(self._fetch, symbol),
+            fetch=partial(self._fetch, symbol, interest),
             time=self._time,
             timing=self._timing,
             policy=self._policy,
             tasks=self._tasks,
             link=group.connection,
             on_abandoned=partial(self._tidy, symbol),
+            interest=interest,
+            interest_channel=channel if interest else None,
         )
+        if interest is not None:
+            interest.check(now_ms)
         group.add(feed)
         self._feeds[symbol] = group, feed
         if self._checking is None or self._checking.done():
@@ -237,8 +250,11 @@ class LiveDataProvider(DataProvider):
         self._groups.append(group)
         return group
 
-    async def _fetch(self, symbol: str, start: int, end: int) -> list[Candle]:
-        return as_candles(await self._history.fetch(symbol, start, end))
+    async def _fetch(
+        self, symbol: str, interest: SymbolInterest | None, start: int, end: int
+    ) -> list[Candle]:
+        candles = as_candles(await self._history.fetch(symbol, start, end))
+        return candles if interest is None else await interest.complete_past(candles)
 
     def _tidy(self, symbol: str) -> None:
         """Give back what nobody listens to any more: trades, symbols, connections."""

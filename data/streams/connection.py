@@ -14,7 +14,7 @@ from data.streams.events import AlertKind
 from data.streams.policy import StreamPolicy
 from data.streams.session import UNREACHABLE, SessionEnded, StreamSession, open_socket
 from data.venues.base import MarketKind
-from data.venues.base_stream import StreamCandle, StreamTrade, StreamVenue
+from data.venues.base_stream import MarketMessage, StreamVenue
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 class ConnectionOwner(Protocol):
     """Is told what a connection brings, and how it is."""
 
-    def on_message(self, message: StreamCandle | StreamTrade) -> None:
-        """Take a candle or a trade."""
+    def on_message(self, message: MarketMessage) -> None:
+        """Take a candle, a trade or an open interest."""
 
     def on_unreadable(self, problem: str) -> None:
         """Note a frame that can't be read."""
@@ -214,7 +214,7 @@ class StreamConnection:
                 delay = self._policy.reconnect.delay_s(min(failures, 32), self._timing.random())
                 await self._timing.sleep(delay)
 
-    def _take(self, session: StreamSession, message: StreamCandle | StreamTrade) -> None:
+    def _take(self, session: StreamSession, message: MarketMessage) -> None:
         if session is self._session:
             self._owner.on_message(message)
 

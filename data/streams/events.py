@@ -100,7 +100,8 @@ class StreamHealth:
     """How one symbol's stream is doing; counts are since it was subscribed.
 
     `last_frame_age_s` is None before the first frame. `held` closed candles wait for a gap to be
-    filled; `missing` are minutes that the exchange doesn't have.
+    filled; `missing` are minutes that the exchange doesn't have. `open_interest_ms` is the time of
+    the newest open interest, None where there is none.
     """
 
     symbol: str
@@ -117,6 +118,7 @@ class StreamHealth:
     held: int
     stale_ticks: int
     unreadable_frames: int
+    open_interest_ms: int | None = None
 
 
 class AlertKind(StrEnum):

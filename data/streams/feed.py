@@ -18,12 +18,19 @@ from data.streams.events import (
     Tick,
 )
 from data.streams.exchange_time import ExchangeTime
+from data.streams.interest import SymbolInterest
 from data.streams.lane import FetchCandles, Lane
 from data.streams.policy import StreamPolicy
 from data.streams.sequencer import Released
 from data.streams.tasks import TaskOwner
 from data.venues.base import Instrument
-from data.venues.base_stream import StreamCandle, StreamFacts, StreamTrade, find_flaw
+from data.venues.base_stream import (
+    StreamCandle,
+    StreamFacts,
+    StreamInterest,
+    StreamTrade,
+    find_flaw,
+)
 from engine.candles import Candle, format_time
 from engine.timeframe import MINUTE_MS, floor_to_timeframe
 
@@ -48,7 +55,8 @@ class SymbolFeed:
     """One symbol's stream and its listeners; `time` is the exchange's.
 
     The link is replaced when the stream is silent though the market is not. `on_abandoned` is
-    called when a listener has left.
+    called when a listener has left. With `interest` candles carry open interest, which comes over
+    `interest_channel` where a stream tells it.
     """
 
     def __init__(
@@ -65,11 +73,15 @@ class SymbolFeed:
         tasks: TaskOwner,
         link: Link,
         on_abandoned: Callable[[], None],
+        interest: SymbolInterest | None = None,
+        interest_channel: str | None = None,
     ) -> None:
         self.symbol = symbol
         self.instrument = instrument
         self.is_connected = False
         self.reconnects = 0
+        self.interest_channel = interest_channel
+        self._interest = interest
         self._down: StreamDown | None = None
         self._fetch = fetch
         self._time = time
@@ -119,6 +131,8 @@ class SymbolFeed:
 
     def close(self) -> None:
         """Ask REST no more."""
+        if self._interest is not None:
+            self._interest.close()
         self._lane.close()
         self._audience.close()
 
@@ -155,6 +169,18 @@ class SymbolFeed:
             Tick(self.symbol, trade.price, trade.quantity, trade.time_ms, trade.taker_side)
         )
 
+    def take_interest(self, message: StreamInterest) -> None:
+        """Take what the stream tells of open interest."""
+        if self._interest is not None:
+            time_ms = self._time.now_ms() if message.time_ms is None else message.time_ms
+            self._interest.take(message.open_interest, time_ms)
+
+    def lose_interest(self, reason: str) -> None:
+        """Go on without open interest: the exchange refuses its channel."""
+        self.interest_channel = None
+        if self._interest is not None:
+            self._interest.note_missing(reason)
+
     def note_unreadable(self) -> None:
         """Count a frame that can't be read."""
         self._unreadable += 1
@@ -164,6 +190,8 @@ class SymbolFeed:
         self.is_connected = False
         if self._closer is not None:
             self._closer.forget()
+        if self._interest is not None:
+            self._interest.interrupt()
         self._down = StreamDown(self.symbol, reason, self._time.now_ms())
         self._audience.tell_outage(self._down)
 
@@ -183,6 +211,8 @@ class SymbolFeed:
     async def check(self) -> None:
         """Close what the clock closes, and ask REST for what is overdue."""
         now_ms = self._time.now_ms()
+        if self._interest is not None:
+            self._interest.check(now_ms)
         if self._closer is not None:
             await self._close_by_clock(self._closer, now_ms)
         late_ms = now_ms - self._lane.next_open - MINUTE_MS
@@ -213,6 +243,7 @@ class SymbolFeed:
             held=sequencer.held,
             stale_ticks=self._stale_ticks,
             unreadable_frames=self._unreadable,
+            open_interest_ms=self._interest.newest_ms if self._interest else None,
         )
 
     def _make_lane(self, name: str, begins: int, deliver: Callable[[Released], None]) -> Lane:
@@ -251,7 +282,12 @@ class SymbolFeed:
                 flaw,
             )
             return
-        self._lane.receive(candle if self._tally is None else self._tally.complete(candle))
+        if self._tally is not None:
+            candle = self._tally.complete(candle)
+        # One that was delivered before is only compared: what it carried then stays.
+        if self._interest is not None and candle.timestamp >= self._lane.next_open:
+            candle = self._interest.complete(candle)
+        self._lane.receive(candle)
 
     def _pass_on(self, released: Released) -> None:
         """Give a candle that is next in order to every listener's lane."""

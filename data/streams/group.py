@@ -14,11 +14,11 @@ from data.streams.feed import SymbolFeed
 from data.streams.policy import StreamPolicy
 from data.streams.tasks import TaskOwner
 from data.venues.base import MarketKind
-from data.venues.base_stream import StreamCandle, StreamTrade, StreamVenue
+from data.venues.base_stream import MarketMessage, StreamInterest, StreamTrade, StreamVenue
 
 logger = logging.getLogger(__name__)
 
-_CHANNELS_A_SYMBOL: Final = 2  # candles and trades
+_CHANNELS_A_SYMBOL: Final = 2  # candles and trades; where it is streamed, open interest, too
 
 
 class FeedGroup:
@@ -57,7 +57,8 @@ class FeedGroup:
     @property
     def has_room(self) -> bool:
         """Tell whether another symbol fits, whatever its listeners will ask for."""
-        channels = (len(self._feeds) + 1) * _CHANNELS_A_SYMBOL
+        has_interest = any(feed.interest_channel for feed in self._feeds.values())
+        channels = (len(self._feeds) + 1) * (_CHANNELS_A_SYMBOL + has_interest)
         fits = channels <= self._venue.facts.channels_per_connection
         return fits and not self._task.done()
 
@@ -81,6 +82,8 @@ class FeedGroup:
         wanted: tuple[str, ...] = (self._venue.candle_channel(feed.instrument),)
         if feed.needs_trades:
             wanted += (self._venue.trade_channel(feed.instrument),)
+        if feed.interest_channel:
+            wanted += (feed.interest_channel,)
         known = self._channels.get(feed.instrument.id, ())
         self._channels[feed.instrument.id] = wanted
         self.connection.remove([channel for channel in known if channel not in wanted])
@@ -99,13 +102,15 @@ class FeedGroup:
         """Return how each symbol is doing."""
         return [feed.health() for feed in self.feeds]
 
-    def on_message(self, message: StreamCandle | StreamTrade) -> None:
-        """Take a candle or a trade."""
+    def on_message(self, message: MarketMessage) -> None:
+        """Take a candle, a trade or an open interest."""
         feed = self._feeds.get(message.id)
         if feed is None:
             return  # unsubscribed a moment ago
         if isinstance(message, StreamTrade):
             feed.take_trade(message)
+        elif isinstance(message, StreamInterest):
+            feed.take_interest(message)
         else:
             feed.take_candle(message)
 
@@ -116,9 +121,12 @@ class FeedGroup:
             feed.note_unreadable()
 
     def on_refused(self, channel: str, error: str) -> None:
-        """End the symbol whose channel the exchange refuses."""
+        """End the symbol whose channel the exchange refuses; open interest it can do without."""
         for feed in self.feeds:
-            if channel in self._channels.get(feed.instrument.id, ()):
+            if channel == feed.interest_channel:
+                feed.lose_interest(error)
+                self.update_channels(feed)
+            elif channel in self._channels.get(feed.instrument.id, ()):
                 feed.fail(f"{self._venue.facts.name} refuses {channel}: {error}")
 
     def on_down(self, reason: str) -> None:

@@ -17,8 +17,10 @@ from data.venues.base import MarketKind
 from data.venues.base_stream import (
     Answer,
     ChannelRequest,
+    MarketMessage,
     ServerLeaving,
     StreamCandle,
+    StreamInterest,
     StreamTrade,
     StreamVenue,
 )
@@ -56,8 +58,8 @@ class StreamSession:
     """One socket and its subscriptions; `ready` is set when the first of them are answered.
 
     `leaving` is set when the exchange says that it will cut the connection; `last_heard` is when
-    (monotonic) anything came, pongs included. `on_message` gets
-    candles and trades, `on_refused` a channel and why, `on_unreadable` what can't be read.
+    (monotonic) anything came, pongs included. `on_message` gets candles, trades and open interest,
+    `on_refused` a channel and why, `on_unreadable` what can't be read.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class StreamSession:
         *,
         timing: Timing,
         policy: StreamPolicy,
-        on_message: Callable[["StreamSession", StreamCandle | StreamTrade], None],
+        on_message: Callable[["StreamSession", MarketMessage], None],
         on_refused: Callable[[str, str], None],
         on_unreadable: Callable[[str], None],
     ) -> None:
@@ -157,7 +159,7 @@ class StreamSession:
                 self._on_unreadable(f"{type(error).__name__}: {error} in {text[:200]}")
                 continue
             for message in messages:
-                if isinstance(message, (StreamTrade, StreamCandle)):
+                if isinstance(message, (StreamTrade, StreamCandle, StreamInterest)):
                     self._on_message(self, message)
                 elif isinstance(message, Answer):
                     self._settle(message)

@@ -77,6 +77,14 @@ class TimedValues:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedValue:
+    """A value at a time (ms), such as an open interest in the base asset."""
+
+    time: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class VenueFacts:
     """What differs between exchanges and is no function.
 
@@ -137,6 +145,15 @@ class Venue(Protocol):
 
     def parse_open_interest(self, answer: Any) -> TimedValues:
         """Read an answer to `open_interest_call`."""
+
+    def newest_open_interest_call(self, instrument: Instrument) -> RestCall | None:
+        """Return the request for the newest open interest.
+
+        None where there is none, or where the stream tells it.
+        """
+
+    def parse_newest_open_interest(self, answer: Any) -> TimedValue:
+        """Read an answer to `newest_open_interest_call`."""
 
     def funding_history(self, instrument: Instrument) -> FlowHistory | None:
         """Return how funding is paged, with the shortest funding interval; None for spot."""

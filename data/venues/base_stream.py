@@ -71,6 +71,17 @@ class StreamTrade(NamedTuple):
     taker_side: TakerSide
 
 
+class StreamInterest(NamedTuple):
+    """The open interest of a symbol, in the base asset, as a frame shows it.
+
+    None for the value: it is what it was before. None for the time: the frame has none.
+    """
+
+    id: str
+    open_interest: float | None
+    time_ms: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer to a request, known by its id or by its channel; `error` is None if it worked."""
@@ -85,12 +96,13 @@ class ServerLeaving:
     """The exchange says that it will cut this connection soon."""
 
 
-StreamMessage: TypeAlias = StreamCandle | StreamTrade | Answer | ServerLeaving
+MarketMessage: TypeAlias = StreamCandle | StreamTrade | StreamInterest
+StreamMessage: TypeAlias = MarketMessage | Answer | ServerLeaving
 NOTHING: Final[tuple[StreamMessage, ...]] = ()
 
 
 class StreamVenue(Protocol):
-    """One exchange's streams of 1m candles and trades."""
+    """One exchange's streams of 1m candles, trades and open interest."""
 
     @property
     def facts(self) -> StreamFacts:
@@ -101,6 +113,9 @@ class StreamVenue(Protocol):
 
     def trade_channel(self, instrument: Instrument) -> str:
         """Return the channel of an instrument's trades."""
+
+    def interest_channel(self, instrument: Instrument) -> str | None:
+        """Return the channel that tells open interest; None where no stream does."""
 
     def subscribe(
         self, kind: MarketKind, channels: Sequence[str], *, first_id: int

@@ -1,7 +1,8 @@
 """Binance: requests and parsing of spot and USD-M perpetuals. No sockets, no state.
 
-Sources: binance-spot-api-docs/rest-api.md; USD-M "Kline/Candlestick Data", "Open Interest
-Statistics", "Get Funding Rate History". The simulated exchange speaks USD-M's protocol.
+Sources: binance-spot-api-docs/rest-api.md; USD-M "Kline/Candlestick Data", "Open Interest",
+"Open Interest Statistics", "Get Funding Rate History". The simulated exchange speaks USD-M's
+protocol.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from data.venues.base import (
     Instrument,
     MarketKind,
     RestCall,
+    TimedValue,
     TimedValues,
     VenueFacts,
     WeightLimit,
@@ -120,6 +122,16 @@ class Binance:
     def parse_open_interest(self, answer: Any) -> TimedValues:
         """Read an answer to `open_interest_call`."""
         return values_of_records(answer, "timestamp", "sumOpenInterest")
+
+    def newest_open_interest_call(self, instrument: Instrument) -> RestCall | None:
+        """Return the request for a perpetual's newest open interest, None for spot."""
+        if instrument.kind is MarketKind.SPOT:
+            return None
+        return RestCall("fapiPublicGetOpenInterest", {"symbol": instrument.id}, 1, "perpetual")
+
+    def parse_newest_open_interest(self, answer: Any) -> TimedValue:
+        """Read an answer to `newest_open_interest_call`."""
+        return TimedValue(int(answer["time"]), float(answer["openInterest"]))
 
     def funding_history(self, instrument: Instrument) -> FlowHistory | None:
         """Return how funding is paged, with the shortest funding interval; None for spot."""

@@ -64,6 +64,10 @@ class BinanceStream:
         """Return the channel of an instrument's aggregated trades."""
         return f"{instrument.id.lower()}@aggTrade"
 
+    def interest_channel(self, instrument: Instrument) -> str | None:
+        """Return None: open interest comes over REST only."""
+        return None
+
     def subscribe(
         self, kind: MarketKind, channels: Sequence[str], *, first_id: int
     ) -> tuple[ChannelRequest, ...]:

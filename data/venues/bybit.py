@@ -16,6 +16,7 @@ from data.venues.base import (
     Instrument,
     MarketKind,
     RestCall,
+    TimedValue,
     TimedValues,
     VenueFacts,
     WeightLimit,
@@ -104,6 +105,14 @@ class Bybit:
     def parse_open_interest(self, answer: Any) -> TimedValues:
         """Read an answer to `open_interest_call`."""
         return values_of_records(answer["result"]["list"], "timestamp", "openInterest")
+
+    def newest_open_interest_call(self, instrument: Instrument) -> RestCall | None:
+        """Return None: the stream tells it."""
+        return None
+
+    def parse_newest_open_interest(self, answer: Any) -> TimedValue:
+        """Raise: there is no such answer."""
+        raise NotImplementedError("Bybit tells open interest over its stream")
 
     def funding_history(self, instrument: Instrument) -> FlowHistory | None:
         """Return how funding is paged, with the shortest funding interval; None for spot."""

@@ -1,7 +1,8 @@
 """Bybit v5 streams: messages and parsing of spot and linear perpetuals. No sockets, no state.
 
-Sources: bybit-exchange/docs websocket/public/kline, websocket/public/trade, connect. A data frame
-may come before its subscription is acknowledged, and may hold more than one candle.
+Sources: bybit-exchange/docs websocket/public/kline, websocket/public/trade,
+websocket/public/ticker, connect. A data frame may come before its subscription is acknowledged,
+and may hold more than one candle. A ticker's later frames hold only what has changed.
 """
 
 import json
@@ -19,6 +20,7 @@ from data.venues.base_stream import (
     ChannelRequest,
     StreamCandle,
     StreamFacts,
+    StreamInterest,
     StreamMessage,
     StreamTrade,
     in_batches,
@@ -28,6 +30,7 @@ from engine.candles import Candle
 _BATCH: Final = 10  # spot takes no more arguments in one request
 _CANDLES: Final = "kline.1."
 _TRADES: Final = "publicTrade."
+_TICKERS: Final = "tickers."
 _FACTS: Final = StreamFacts(
     name="bybit",
     urls=MappingProxyType(
@@ -58,6 +61,10 @@ class BybitStream:
     def trade_channel(self, instrument: Instrument) -> str:
         """Return the channel of an instrument's trades."""
         return _TRADES + instrument.id
+
+    def interest_channel(self, instrument: Instrument) -> str | None:
+        """Return the channel of a perpetual's ticker, None for spot."""
+        return None if instrument.kind is MarketKind.SPOT else _TICKERS + instrument.id
 
     def subscribe(
         self, kind: MarketKind, channels: Sequence[str], *, first_id: int
@@ -91,6 +98,8 @@ class BybitStream:
         if topic.startswith(_CANDLES):
             symbol = topic.removeprefix(_CANDLES)
             return [_read_candle(symbol, candle, frame["ts"]) for candle in frame["data"]]
+        if topic.startswith(_TICKERS):
+            return (_read_interest(frame),)
         return NOTHING
 
 
@@ -115,6 +124,14 @@ def _read_candle(symbol: str, data: Mapping[str, Any], event_ms: int) -> StreamC
         volume=float(data["volume"]),
     )
     return StreamCandle(symbol, candle, data["confirm"], event_ms)
+
+
+def _read_interest(frame: Mapping[str, Any]) -> StreamInterest:
+    # Of both sides, as in the history; `singleOpenInterest` is of one.
+    value = frame["data"].get("openInterest")
+    return StreamInterest(
+        frame["data"]["symbol"], None if value is None else float(value), frame["ts"]
+    )
 
 
 def _read_answer(frame: Mapping[str, Any]) -> Sequence[StreamMessage]:

@@ -19,6 +19,7 @@ from data.venues.base_stream import (
     ChannelRequest,
     StreamCandle,
     StreamFacts,
+    StreamInterest,
     StreamMessage,
     StreamTrade,
 )
@@ -27,6 +28,7 @@ from engine.candles import Candle
 _URL: Final = "wss://api.hyperliquid.xyz/ws"
 _CANDLE: Final = "candle"
 _TRADES: Final = "trades"
+_CONTEXT: Final = "activeAssetCtx"
 _ALREADY: Final = "Already "
 _FACTS: Final = StreamFacts(
     name="hyperliquid",
@@ -52,6 +54,10 @@ class HyperliquidStream:
     def trade_channel(self, instrument: Instrument) -> str:
         """Return the channel of an instrument's trades."""
         return f"{_TRADES}:{instrument.id}"
+
+    def interest_channel(self, instrument: Instrument) -> str | None:
+        """Return the channel of a perpetual's context, None for spot."""
+        return None if instrument.kind is MarketKind.SPOT else f"{_CONTEXT}:{instrument.id}"
 
     def subscribe(
         self, kind: MarketKind, channels: Sequence[str], *, first_id: int
@@ -86,6 +92,8 @@ class HyperliquidStream:
             # one object by what is seen, a list by the documentation
             candles = data if isinstance(data, list) else [data]
             return [_read_candle(candle) for candle in candles if candle["i"] == "1m"]
+        if channel == _CONTEXT:
+            return (StreamInterest(data["coin"], float(data["ctx"]["openInterest"]), None),)
         if channel == "subscriptionResponse":
             return (Answer(None, _name(data["subscription"]), None),)
         return (_read_error(str(data)),) if channel == "error" else NOTHING

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data.venues.base import Instrument, MarketKind
-from data.venues.base_stream import Answer, StreamCandle, StreamTrade
+from data.venues.base_stream import Answer, StreamCandle, StreamInterest, StreamTrade
 from data.venues.bybit_stream import BybitStream
 
 VENUE = BybitStream()
@@ -46,7 +46,22 @@ def test_recorded_trades_know_their_taker(market_data):
     batches = received(market_data, "bybit_linear_publicTrade_ticker_ccxt_20260812.jsonl")
 
     assert batches[1] == [StreamTrade("BTCUSDT", 63976.1, 0.015, 1786540363843, "buy")]
-    assert batches[3:] == [[], []]  # tickers
+
+
+def test_recorded_tickers_tell_open_interest_of_both_sides_only_when_it_changed(market_data):
+    batches = received(market_data, "bybit_linear_publicTrade_ticker_ccxt_20260812.jsonl")
+
+    assert batches[3:] == [
+        [StreamInterest("BTCUSDT", 57798.137, 1786540397684)],
+        [StreamInterest("BTCUSDT", None, 1786540397983)],
+    ]
+
+
+def test_only_a_perpetual_has_a_channel_of_open_interest():
+    spot = Instrument("BTC/USDT", "BTCUSDT", MarketKind.SPOT)
+
+    assert VENUE.interest_channel(BTC) == "tickers.BTCUSDT"
+    assert VENUE.interest_channel(spot) is None
 
 
 def test_one_frame_can_hold_two_candles():

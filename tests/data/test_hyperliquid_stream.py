@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data.venues.base import Instrument, MarketKind
-from data.venues.base_stream import Answer, StreamCandle, StreamTrade
+from data.venues.base_stream import Answer, StreamCandle, StreamInterest, StreamTrade
 from data.venues.hyperliquid_stream import HyperliquidStream
 from engine.candles import Candle
 
@@ -49,6 +49,18 @@ def test_recorded_frames_are_read(market_data):
     assert not any(candle.is_closed for candle in candles)
     assert trades[0] == StreamTrade("BTC", 64097.0, 0.00033, 1786539552700, "buy")
     assert trades[1] == StreamTrade("BTC", 64096.0, 0.00023, 1786539553004, "sell")
+    interests = [message for message in messages if isinstance(message, StreamInterest)]
+    assert interests == [StreamInterest("BTC", 38485.06546, None)]
+
+
+def test_only_a_perpetual_has_a_channel_of_open_interest():
+    assert VENUE.interest_channel(BTC) == "activeAssetCtx:BTC"
+    assert VENUE.interest_channel(Instrument("PURR/USDC", "PURR/USDC", MarketKind.SPOT)) is None
+    (request,) = VENUE.subscribe(MarketKind.PERPETUAL, ["activeAssetCtx:BTC"], first_id=1)
+    assert json.loads(request.text) == {
+        "method": "subscribe",
+        "subscription": {"type": "activeAssetCtx", "coin": "BTC"},
+    }
 
 
 def test_candles_come_as_an_object_or_as_a_list():

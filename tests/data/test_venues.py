@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import UnknownExchange
-from data.venues.base import Instrument, MarketKind
+from data.venues.base import Instrument, MarketKind, TimedValue
 from data.venues.binance import Binance
 from data.venues.bybit import Bybit
 from data.venues.catalog import EXCHANGES, find_venue
@@ -241,3 +241,15 @@ def test_every_exchange_is_described_under_its_name(name):
 def test_an_unknown_exchange_is_refused_with_those_that_are_known():
     with pytest.raises(UnknownExchange, match=r"'kraken'.*binance, bybit, hyperliquid, simulated"):
         find_venue("kraken")
+
+
+def test_the_newest_open_interest_is_asked_where_no_stream_tells_it():
+    call = Binance().newest_open_interest_call(PERPETUAL)
+    body = {"openInterest": "10659.509", "symbol": "BTCUSDT", "time": 1589437530011}
+
+    assert (call.method, call.parameters) == ("fapiPublicGetOpenInterest", {"symbol": "BTCUSDT"})
+    assert (call.weight, call.pool) == (1, "perpetual")
+    assert Binance().parse_newest_open_interest(body) == TimedValue(1589437530011, 10659.509)
+    assert Binance().newest_open_interest_call(SPOT) is None
+    assert Bybit().newest_open_interest_call(PERPETUAL) is None
+    assert Hyperliquid().newest_open_interest_call(COIN) is None

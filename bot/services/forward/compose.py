@@ -12,9 +12,12 @@ from data.cache import CandleStore
 from data.database import Database
 from data.exchange import open_exchange
 from data.historical import HistoricalDataProvider
-from data.live import LiveDataProvider, OnAlert
+from data.interest_record import InterestRecord, interest_folder
+from data.live import LiveDataProvider, LiveInterest, OnAlert
 from data.retry import Timing
 from data.streams.history import ExchangeHistory
+from data.streams.interest_rest import ExchangeInterest
+from data.venues.catalog import find_venue
 
 
 @asynccontextmanager
@@ -32,6 +35,7 @@ async def open_forward(
     """
     store = CandleStore(settings.candles_dir)
     funding = settings.data_dir / "funding"
+    interest = InterestRecord(interest_folder(settings.data_dir))
     exchange = settings.exchange_settings
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(
@@ -42,10 +46,17 @@ async def open_forward(
                 opener=partial(open_exchange, timing=timing),
             )
         )
+        source = ExchangeInterest(provider, find_venue(settings.exchange))
         live = await stack.enter_async_context(
-            LiveDataProvider(exchange, ExchangeHistory(provider), on_alert=on_alert, timing=timing)
+            LiveDataProvider(
+                exchange,
+                ExchangeHistory(provider),
+                on_alert=on_alert,
+                timing=timing,
+                interest=LiveInterest(settings.exchange, source, interest),
+            )
         )
-        history = ForwardHistory(store, provider, settings.exchange, funding)
+        history = ForwardHistory(store, provider, settings.exchange, funding, interest)
         service = ForwardService(
             settings,
             database=database,

@@ -1,4 +1,7 @@
-"""The candles that a forward test looks back on, and those it missed: cache and exchange."""
+"""The candles that a forward test looks back on, and those it missed: cache and exchange.
+
+Where a candle was seen live, it comes with the open interest that it carried then.
+"""
 
 import asyncio
 from contextlib import aclosing
@@ -13,6 +16,7 @@ from data.exchange import ExchangeClient
 from data.funding import FundingHistory, FundingStore
 from data.funding_download import download_funding
 from data.historical import HistoricalDataProvider
+from data.interest_record import InterestRecord
 from data.ranges import Range
 from data.venues.base import Instrument
 from engine.candles import CandleSeries
@@ -23,18 +27,26 @@ from engine.timeframe import DAY_MS, MINUTE_MS, get_timeframe_ms
 # Enough for the longest usual average on the coarsest timeframe, and not a download of hours.
 _WARM_UP_CANDLES: Final = 500
 _SHORTEST_WARM_UP_MS: Final = 30 * DAY_MS
+# What the exchange tells of so recent a time may still change or be added to.
+_UNSETTLED_MS: Final = 180 * MINUTE_MS
 
 
 class ForwardHistory:
     """One-minute candles of one exchange for forward tests; fetched where the cache lacks them."""
 
     def __init__(
-        self, store: CandleStore, provider: HistoricalDataProvider, exchange: str, funding: Path
+        self,
+        store: CandleStore,
+        provider: HistoricalDataProvider,
+        exchange: str,
+        funding: Path,
+        interest: InterestRecord,
     ) -> None:
         self._store = store
         self._provider = provider
         self._exchange = exchange
         self._funding = FundingStore(funding)
+        self._interest = interest
         self._asking: dict[str, asyncio.Lock] = {}
         self._told: dict[str, tuple[Range, FundingHistory]] = {}
 
@@ -63,7 +75,7 @@ class ForwardHistory:
         """
         key = self._key(symbol)
         await self._provider.complete(key, start, end)
-        return await asyncio.to_thread(self._store.read, key, start, end)
+        return await asyncio.to_thread(self._read, key, start, end)
 
     def known_rates(self, symbol: str, start: int, end: int) -> Rates:
         """Return the stored funding times at start..end (ms, end excluded), and their rates."""
@@ -90,6 +102,19 @@ class ForwardHistory:
                 told = await _download(exchange, instrument, (start, end))
                 self._told[symbol] = (start, end), told
         return _pairs(told.between(start, end))
+
+    def _read(self, key: SeriesKey, start: int, end: int) -> CandleSeries:
+        """Read candles as a test saw them, or sees them now: the next reader gets the same."""
+        candles = self._store.read(key, start, end)
+        if candles.open_interest is not None:
+            newest = candles.between(int(candles.timestamp[-1]) - _UNSETTLED_MS, None)
+            assert newest.open_interest is not None
+            self._interest.decide(
+                key.exchange,
+                key.symbol,
+                list(zip(newest.timestamp.tolist(), newest.open_interest.tolist(), strict=True)),
+            )
+        return self._interest.apply(key.exchange, key.symbol, candles)
 
     def _key(self, symbol: str) -> SeriesKey:
         return SeriesKey(self._exchange, symbol, "1m")

@@ -17,6 +17,7 @@ from bot.settings import Settings
 from data.cache import CandleStore, SeriesKey
 from data.database import Database
 from data.funding import FundingStore
+from data.interest_record import InterestRecord, interest_folder
 from data.storage.records import ForwardTest
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.orders import Trade
@@ -71,12 +72,15 @@ class Comparison:
 def execute_rerun(job: RerunJob, report: Callable[[Any], None]) -> Rerun:
     """Run the backtest on exactly the candles that the forward test looked back on and traded.
 
+    Their open interest is what they carried live, where that was recorded.
     It takes seconds, so nothing is told to `report` on the way.
     """
     request = job.request
     store = CandleStore(job.data_dir / "candles")
     key = SeriesKey(request.exchange, request.symbol, "1m")
-    candles = store.read(key, job.warm_up_from, request.end)
+    record = InterestRecord(interest_folder(job.data_dir))
+    stored = store.read(key, job.warm_up_from, request.end)
+    candles = record.apply(request.exchange, request.symbol, stored)
     funding = FundingStore(job.data_dir / "funding").read(request.exchange, request.symbol)
     rates = tuple(zip(funding.time.tolist(), funding.rate.tolist(), strict=True))
     strategy = StrategyLibrary(job.strategies_folder).load(request.strategy).strategy
