@@ -72,7 +72,7 @@ async def sketch(found):
 
 @pytest.fixture
 def pictures(renderer, clock):
-    return AlertPictures(renderer, {CLOSE: sketch}, limit_s=0.05, clock=clock)
+    return AlertPictures(renderer, {CLOSE: sketch}, limit_s=30.0, clock=clock)
 
 
 def warnings(caplog):
@@ -103,15 +103,15 @@ async def test_only_the_last_pictures_are_kept(pictures, renderer):
     assert len(renderer.drawn) == 41
 
 
-async def test_what_is_not_drawn_in_time_is_left_out_and_there_for_the_next(
-    pictures, renderer, caplog
-):
+async def test_what_is_not_drawn_in_time_is_left_out_and_there_for_the_next(renderer, caplog):
+    pictures = AlertPictures(renderer, {CLOSE: sketch}, limit_s=0.05)
     renderer.gate.clear()
     assert await pictures.draw([message(1), message(2)]) == {}
     # A browser that hangs is not given more to do, and costs the next alert no time.
     assert await pictures.draw([message(3)]) == {}
     assert renderer.drawn == ["trade 2"]
     renderer.gate.set()
+    await asyncio.gather(*pictures._drawing.values())
     assert await pictures.draw([message(2)]) == {2: b"png of trade 2"}
     assert warnings(caplog) == [
         "an alert goes out without its picture: not drawn within 0.05 seconds"
@@ -160,7 +160,8 @@ async def test_one_that_fails_does_not_keep_the_others_from_theirs(
     assert told[-1] == "alerts have their pictures again"
 
 
-async def test_what_is_being_drawn_at_the_end_is_given_up(pictures, renderer):
+async def test_what_is_being_drawn_at_the_end_is_given_up(renderer):
+    pictures = AlertPictures(renderer, {CLOSE: sketch}, limit_s=0.05)
     renderer.gate.clear()
     await pictures.draw([message(1)])
 
