@@ -29,15 +29,17 @@ async def test_help_names_first_steps_and_every_command(bench):
     assert message.ephemeral
     offered = {command.name for command in bench.user("viewer").commands()}
     assert offered == {
-        "backtest", "check", "equity", "fetch", "forward", "help", "jobs", "positions", "schedule",
-        "status", "strategies", "trades",
+        "alerts", "backtest", "check", "equity", "fetch", "forward", "help", "jobs", "positions",
+        "schedule", "status", "strategies", "trades",
     }  # fmt: skip
-    for name in offered - {"forward", "schedule"}:
+    for name in offered - {"alerts", "forward", "schedule"}:
         assert f"</{name}:" in message.text
     for name in ("start", "stop", "pause", "resume", "status", "list", "report"):
         assert f"</forward {name}:" in message.text
     for name in ("list", "pause", "resume", "run"):
         assert f"</schedule {name}:" in message.text
+    for name in ("show", "set"):
+        assert f"</alerts {name}:" in message.text
     assert "start:1y" in message.text
     assert "You may read here" in message.text
 
@@ -129,9 +131,8 @@ async def test_jobs_says_when_nothing_runs(bench):
 
 
 async def test_nothing_is_shown_of_what_does_not_work_yet(bench):
-    for name in ("alerts", "optimize"):
-        with pytest.raises(NotOffered):
-            await bench.user("operator").slash(name)
+    with pytest.raises(NotOffered):
+        await bench.user("operator").slash("optimize")
 
 
 @pytest.mark.parametrize(
