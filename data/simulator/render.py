@@ -6,8 +6,7 @@ Numbers come in whole units, so that the text is exact. No requests, no clock.
 import json
 from typing import Any
 
-import numpy as np
-
+from data.simulator.number_text import NumberColumn, rows_json
 from data.simulator.path import CandleUnits
 from data.simulator.symbols import SymbolSpec
 
@@ -26,39 +25,22 @@ def compact_json(value: Any) -> str:
 
 
 def klines_json(candles: CandleUnits, spec: SymbolSpec, length_ms: int) -> str:
-    """Return candles as Binance's array of 12 raw fields each.
-
-    One format of all rows at once is several times faster than a row at a time.
-    """
+    """Return candles as Binance's array of 12 raw fields each."""
     price, quantity, quote = spec.price_decimals, spec.quantity_decimals, spec.quote_decimals
     columns = (
-        ("timestamp", None),
-        ("open", price),
-        ("high", price),
-        ("low", price),
-        ("close", price),
-        ("volume", quantity),
-        ("close_time", None),
-        ("quote_volume", quote),
-        ("trades", None),
-        ("taker_buy_base", quantity),
-        ("taker_buy_quote", quote),
+        NumberColumn(candles["timestamp"], is_quoted=False),
+        NumberColumn(candles["open"], price),
+        NumberColumn(candles["high"], price),
+        NumberColumn(candles["low"], price),
+        NumberColumn(candles["close"], price),
+        NumberColumn(candles["volume"], quantity),
+        NumberColumn(candles["timestamp"] + length_ms - 1, is_quoted=False),
+        NumberColumn(candles["quote_volume"], quote),
+        NumberColumn(candles["trades"], is_quoted=False),
+        NumberColumn(candles["taker_buy_base"], quantity),
+        NumberColumn(candles["taker_buy_quote"], quote),
     )
-    formats, values = [], []
-    for name, decimals in columns:
-        whole = candles["timestamp"] + length_ms - 1 if name == "close_time" else candles[name]
-        if decimals is None:
-            formats.append("%d")
-            values.append(whole)
-        elif decimals == 0:
-            formats.append('"%d"')
-            values.append(whole)
-        else:
-            formats.append(f'"%d.%0{decimals}d"')
-            values.extend(np.divmod(whole, 10**decimals))
-    row = "[" + ",".join(formats) + ',"0"]'
-    flat = tuple(np.stack(values, axis=1).ravel().tolist())
-    return "[" + ",".join([row] * len(candles)) % flat + "]"
+    return rows_json(columns, last='"0"')
 
 
 def exchange_info(
