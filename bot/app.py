@@ -155,6 +155,8 @@ async def build_app(
         )
         stack.push_async_callback(research.close)
         lag = LoopLag()
+        status = StatusService(settings, market, lag)
+        stack.push_async_callback(status.close)
         forward = ForwardParts(settings, database, ForwardTools(market, pool, audit, library))
         unattended = UnattendedParts(settings, database, market, forward.alerter, redact=redact)
         services = Services(
@@ -164,7 +166,7 @@ async def build_app(
             jobs=jobs,
             stored_jobs=stored_jobs,
             runs=RunStore(settings.data_dir / "runs"),
-            status=StatusService(settings, market, lag),
+            status=status,
             audit=audit,
             values=database,
             max_jobs=settings.max_jobs,

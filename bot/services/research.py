@@ -43,7 +43,7 @@ SHOWN_FIGURES: Final = ("equity", "trades")
 
 _SYMBOLS_VALID_S: Final = 3600.0
 _SYMBOLS_RETRY_S: Final = 60.0
-_SYMBOLS_PATIENCE_S: Final = 1.5
+_SYMBOLS_PATIENCE_S: Final = 1.0
 
 
 class Pictures(Protocol):
@@ -234,11 +234,17 @@ class ResearchService:
 
 
 class SymbolBook:
-    """The exchange's symbols for suggestions, asked for in the background and kept for an hour."""
+    """The exchange's symbols for suggestions, asked for in the background and kept for an hour.
 
-    def __init__(self, settings: Settings, market: MarketData) -> None:
+    Only the very first asking is waited for, `patience_s` at most, by those who come meanwhile.
+    """
+
+    def __init__(
+        self, settings: Settings, market: MarketData, *, patience_s: float = _SYMBOLS_PATIENCE_S
+    ) -> None:
         self._settings = settings
         self._market = market
+        self._patience_s: float | None = patience_s
         self._listed: tuple[str, ...] = ()
         self._renew_at = 0.0
         self._renewal: asyncio.Task[None] | None = None
@@ -247,8 +253,9 @@ class SymbolBook:
         """Return cached series' symbols, then listed ones; waits a moment the first time."""
         if time.monotonic() >= self._renew_at and self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="symbols")
-        if not self._listed and self._renewal is not None:
-            await asyncio.wait({self._renewal}, timeout=_SYMBOLS_PATIENCE_S)
+        if self._renewal is not None and self._patience_s is not None:
+            await asyncio.wait({self._renewal}, timeout=self._patience_s)
+            self._patience_s = None
         stored = await asyncio.to_thread(self._market.store.series)
         exchange = self._settings.exchange
         cached = [key.symbol for key in stored if key.exchange == exchange]

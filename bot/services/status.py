@@ -4,9 +4,10 @@ import asyncio
 import platform
 import shutil
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -21,17 +22,22 @@ from engine.timeframe import get_timeframe_ms
 
 _PACKAGES: Final = ("jesse", "discord.py", "ccxt", "numpy")
 _EXCHANGE_TIMEOUT_S: Final = 5.0
+_PATIENCE_S: Final = 1.0
 _LAG_EVERY_S: Final = 0.5
 _LAG_KEPT: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeState:
-    """Whether the exchange answers: in how many seconds, or why not."""
+    """Whether the exchange answers: in how many seconds, or why not.
+
+    `last_answer` is when it answered last since the start of the program, in seconds since 1970.
+    """
 
     name: str
     answered_s: float | None
     problem: str | None
+    last_answer: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,65 @@ class LoopLag:
             del self._lags[:-_LAG_KEPT]
 
 
+class ExchangeProbe:
+    """Asks an exchange whether it is there; whoever looks waits `patience_s` and no longer."""
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], Coroutine[Any, Any, object]],
+        *,
+        patience_s: float = _PATIENCE_S,
+        timeout_s: float = _EXCHANGE_TIMEOUT_S,
+    ) -> None:
+        self._name = name
+        self._ask = ask
+        self._patience_s = patience_s
+        self._timeout_s = timeout_s
+        self._asking: asyncio.Task[ExchangeState] | None = None
+        self._last: ExchangeState | None = None
+
+    async def look(self) -> ExchangeState:
+        """Ask; return what was known before where the answer takes too long."""
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = asyncio.create_task(self._try(), name="status of the exchange")
+            self._asking = asking
+        await asyncio.wait({asking}, timeout=self._patience_s)
+        if asking.done():
+            return asking.result()
+        last = self._last
+        # What went wrong the last time says more than that it takes long again.
+        if last is not None and last.problem is not None:
+            return last
+        answered = last.last_answer if last else None
+        problem = f"no answer within {self._patience_s:g} s"
+        return ExchangeState(self._name, None, problem, answered)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
+    async def _try(self) -> ExchangeState:
+        self._last = await self._answer()
+        return self._last
+
+    async def _answer(self) -> ExchangeState:
+        started = time.monotonic()
+        answered = self._last.last_answer if self._last else None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await run_apart(self._ask)
+        except TimeoutError:
+            problem = f"no answer within {self._timeout_s:g} s"
+            return ExchangeState(self._name, None, problem, answered)
+        except (BotError, DataError) as error:
+            return ExchangeState(self._name, None, str(error), answered)
+        return ExchangeState(self._name, time.monotonic() - started, None, time.time())
+
+
 class StatusService:
     """Gathers how the program is doing."""
 
@@ -91,11 +156,12 @@ class StatusService:
         self._market = market
         self._lag = lag
         self._started = time.monotonic()
+        self._exchange = ExchangeProbe(settings.exchange, self._ask_time)
 
     async def report(self) -> StatusReport:
         """Measure everything now; an exchange that doesn't answer is part of the report."""
         exchange, machine, series = await asyncio.gather(
-            self._ask_exchange(),
+            self._exchange.look(),
             asyncio.to_thread(self._measure_machine),
             asyncio.to_thread(self._read_series),
         )
@@ -114,16 +180,9 @@ class StatusService:
             | {"Python": platform.python_version()},
         )
 
-    async def _ask_exchange(self) -> ExchangeState:
-        name, started = self._settings.exchange, time.monotonic()
-        try:
-            async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
-                await run_apart(self._ask_time)
-        except TimeoutError:
-            return ExchangeState(name, None, f"no answer within {_EXCHANGE_TIMEOUT_S:g} s")
-        except (BotError, DataError) as error:
-            return ExchangeState(name, None, str(error))
-        return ExchangeState(name, time.monotonic() - started, None)
+    async def close(self) -> None:
+        """Stop asking the exchange."""
+        await self._exchange.close()
 
     async def _ask_time(self) -> int:
         async with open_exchange(self._settings.exchange_settings) as exchange:

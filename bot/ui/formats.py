@@ -13,9 +13,14 @@ _BYTE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def number(value: float | None, *, digits: int = 2, sign: Sign = "") -> Markup:
-    """Return a number with thousands separators, `–` where it doesn't exist."""
+    """Return a number with thousands separators, `–` where it doesn't exist.
+
+    What rounds to zero has no sign: +0.00 would tell of a gain where there was a tiny loss.
+    """
     if value is None:
         return NOTHING
+    if round(value, digits) == 0:
+        sign = ""
     text = f"{value:{sign}z,.{digits}f}" if abs(value) < 1e12 else f"{value:{sign}.4g}"
     return Markup(text.replace("-", "−"))
 

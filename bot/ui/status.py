@@ -69,7 +69,9 @@ def _problems(report: StatusReport, schedule: Sequence[JobView]) -> list[str]:
 def _exchange(report: StatusReport) -> Markup:
     state = report.exchange
     if state.answered_s is None:
-        return Markup(f"{escape(state.name)}: no connection")
+        last = state.last_answer
+        since = f", last answer {moment(int(1000 * last), 'R')}" if last is not None else ""
+        return Markup(f"{escape(state.name)}: no connection{since}")
     return Markup(f"{escape(state.name)} answers in {_milliseconds(state.answered_s)}")
 
 

@@ -1,5 +1,8 @@
 """Research without Discord: what is checked, what is queued, what comes back."""
 
+import asyncio
+import threading
+
 import pytest
 
 from bot.errors import InvalidInput, UnknownStrategy
@@ -100,4 +103,50 @@ async def test_symbols_are_asked_for_once_an_hour(bench, monkeypatch):
     for _ in range(3):
         assert await book.symbols() == ["BTC/USDT", "AAA/USDT"]
     assert asked == 1
+    await book.close()
+
+
+async def test_a_hanging_exchange_holds_no_suggestion_up(bench, monkeypatch):
+    market = bench.app.client.services.research._market
+    book = SymbolBook(bench.settings, market, patience_s=0.0)
+    asked, hanging = asyncio.Event(), threading.Event()
+
+    async def hang():
+        asked.set()
+        await asyncio.to_thread(hanging.wait)
+        return ("AAA/USDT",)
+
+    monkeypatch.setattr("bot.services.research.run_apart", lambda work: work())
+    monkeypatch.setattr(book, "_ask", hang)
+
+    assert await book.symbols() == ["BTC/USDT"]
+    await asked.wait()
+    book._patience_s = None
+    assert await book.symbols() == ["BTC/USDT"]
+    renewal = book._renewal
+    hanging.set()
+    await renewal
+    assert await book.symbols() == ["BTC/USDT", "AAA/USDT"]
+
+
+async def test_only_the_first_list_is_waited_for(bench, monkeypatch):
+    """An exchange that is down costs its patience once, not with each letter that is typed."""
+    book = SymbolBook(bench.settings, bench.app.client.services.research._market, patience_s=0.01)
+    never = asyncio.Event()
+
+    async def hang():
+        await never.wait()
+        return ()
+
+    monkeypatch.setattr("bot.services.research.run_apart", lambda work: work())
+    monkeypatch.setattr(book, "_ask", hang)
+    await book.symbols()
+    assert book._patience_s is None
+
+    def no_waiting(tasks, **options):
+        raise AssertionError("a suggestion waits")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.services.research.asyncio.wait", no_waiting)
+        assert await book.symbols() == ["BTC/USDT"]
     await book.close()
