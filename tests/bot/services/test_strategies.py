@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,21 @@ def test_a_changed_file_is_loaded_anew_and_has_another_hash(library, tmp_path):
     after = library.load("good_one")
     assert after.strategy().params.period == 6
     assert after.code_sha256 != before.code_sha256
+
+
+def test_a_load_sees_nothing_of_what_an_earlier_one_left(library, tmp_path):
+    source = GOOD.replace("    timeframes", "    seen = []\n    timeframes")
+    (tmp_path / "good_one.py").write_text(source)
+    library.load("good_one").strategy.seen.append(1)
+
+    assert library.load("good_one").strategy.seen == []
+
+
+def test_the_hash_covers_the_file_and_the_engine(library, tmp_path):
+    engine = sorted((SHIPPED.parent / "engine").rglob("*.py"))
+    content = b"".join(path.read_bytes() for path in [tmp_path / "good_one.py", *engine])
+    for _ in range(2):
+        assert library.load("good_one").code_sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_files_that_begin_with_an_underscore_are_helpers(library, tmp_path):

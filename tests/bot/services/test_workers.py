@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.services.keeping import kept_by
 from bot.services.workers import WorkerDied, WorkerPool
 from engine.errors import InvalidRun
 
@@ -39,6 +40,12 @@ def die(_, report):
 def wait_forever(path, report):
     report(os.getpid())
     signal.pause()
+
+
+def count_calls(_, report):
+    calls = kept_by(report, list)
+    calls.append(report)
+    return len(calls)
 
 
 def read_expendability(_, report):
@@ -142,3 +149,24 @@ async def test_memory_that_ends_takes_a_worker_before_the_bot(pool):
     own = int(await asyncio.to_thread(Path("/proc/self/oom_score_adj").read_text))
 
     assert await pool.run(read_expendability, None) == 800 > own
+
+
+async def test_what_a_worker_keeps_lasts_as_long_as_its_process(pool):
+    assert [await pool.run(count_calls, None) for _ in range(3)] == [1, 2, 3]
+
+    with pytest.raises(WorkerDied):
+        await pool.run(die, None)
+    assert await pool.run(count_calls, None) == 1
+
+
+def test_nothing_is_kept_outside_of_a_worker():
+    assert kept_by(lambda value: None, list) is None
+
+
+async def test_shared_memory_does_not_make_a_worker_large(pool, monkeypatch):
+    usage = type("Usage", (), {"rss": 900 * 2**20, "shared": 700 * 2**20})
+    process = type("Process", (), {"memory_info": lambda self: usage})
+    monkeypatch.setattr("bot.services.workers.psutil.Process", lambda _: process())
+    first = await pool.run(process_id, None)
+
+    assert await pool.run(process_id, None) == first
