@@ -105,8 +105,11 @@ def run_in_savepoint(connection: sqlite3.Connection, work: Work[Result]) -> Resu
     return result
 
 
-async def finish(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await something to its end even when cancelled meanwhile; the cancellation comes after."""
+async def finish(work: Coroutine[Any, Any, Result] | asyncio.Future[Result]) -> Result:
+    """Await something to its end even when cancelled meanwhile; the cancellation comes after.
+
+    A future is awaited as it is; a coroutine gets a task.
+    """
     task = asyncio.ensure_future(work)
     cancellation: asyncio.CancelledError | None = None
     while not task.done():

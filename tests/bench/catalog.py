@@ -205,7 +205,7 @@ def _live() -> tuple[Workload, ...]:
             "live",
             "200 candles close at once: from the first frame to the stored fills of 200 tests",
             "the same rows in one bare SQLite transaction",
-            dict.fromkeys(("median fill", "last fill", "worst", "loop held"), "s"),
+            dict.fromkeys(("median fill", "last fill", "worst", "processor", "loop held"), "s"),
             option="closes",
             repeats=5,
         ),

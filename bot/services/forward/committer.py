@@ -36,7 +36,7 @@ class StepCommitter:
         self._waiting.append(waiting)
         if self._work is None:
             self._work = asyncio.create_task(self._commit_all(), name="forward test steps")
-        return await finish(_result(waiting.stored))
+        return await finish(waiting.stored)
 
     async def save_event(self, test_id: int, event: ForwardEvent) -> None:
         """Store what happened beside the engine."""
@@ -72,7 +72,3 @@ class StepCommitter:
                 each.stored.set_result(await self._database.commit_step(each.record))
             except Exception as alone:  # noqa: BLE001 - told to whoever waits
                 each.stored.set_exception(alone)
-
-
-async def _result(future: "asyncio.Future[bool]") -> bool:
-    return await future

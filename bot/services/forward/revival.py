@@ -14,6 +14,7 @@ from bot.services.forward.funding import FundingWatch
 from bot.services.forward.history import ForwardHistory
 from bot.services.forward.runner import ForwardRunner, RunnerWatcher
 from bot.services.forward.session import ForwardSession
+from bot.services.forward.turns import Turns
 from bot.services.strategies import StrategyLibrary
 from data.database import Database
 from data.errors import ExchangeUnavailable
@@ -59,6 +60,7 @@ class Reviver:
         self._history = history
         self._watcher = watcher
         self._committer = StepCommitter(database)
+        self._turns = Turns()
 
     async def revive(
         self, test: ForwardTest, now: int, *, until: int | None
@@ -87,7 +89,14 @@ class Reviver:
             )
         session = await asyncio.to_thread(self._open_session, test, past, stored)
         watch = await self._watch_funding(session, known + MINUTE_MS, end)
-        runner = ForwardRunner(session, self._committer, self._watcher, until=until, funding=watch)
+        runner = ForwardRunner(
+            session,
+            self._committer,
+            self._watcher,
+            until=until,
+            funding=watch,
+            turns=self._turns,
+        )
         await self._settle_status(runner)
         if snapshot is None:
             return runner, None

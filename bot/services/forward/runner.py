@@ -14,6 +14,7 @@ from bot.errors import InvalidInput
 from bot.services.forward.funding import FundingWatch
 from bot.services.forward.session import ForwardSession
 from bot.services.forward.ticks import HeldTicks
+from bot.services.forward.turns import Turns
 from data.errors import (
     DatabaseCorrupted,
     DatabaseMismatch,
@@ -88,7 +89,8 @@ class ForwardRunner:
 
     `until` (ms) stops it cleanly once a candle closes at or after that market time. `fault` says
     why the strategy rests or why nothing goes on any more; `is_interrupted` that it stands still
-    for what passes, such as a full disk: revived from its stored state it goes on.
+    for what passes, such as a full disk: revived from its stored state it goes on. Runners that
+    share `turns` don't all decide in one go.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class ForwardRunner:
         *,
         until: int | None = None,
         funding: FundingWatch | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.session = session
         self.fault = session.fault
@@ -111,6 +114,7 @@ class ForwardRunner:
         self._watcher = watcher
         self._until = until
         self._funding = funding
+        self._turns = turns or Turns()
         self._held = HeldTicks()
         self._is_busy = False
         self._waiting: deque[MarketEvent | _Order] = deque()
@@ -241,6 +245,7 @@ class ForwardRunner:
             await self._note_strategy_fault()
 
     async def _candle(self, event: CandleArrived) -> None:
+        await self._turns.take()
         block = self._take_along(event)
         if not block:
             return

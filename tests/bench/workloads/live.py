@@ -137,6 +137,11 @@ class Past:
     async def fetch(self, symbol: str, start: int, end: int) -> CandleSeries:
         return candles(start, max(start, min(end, self.time // MINUTE_MS * MINUTE_MS)))
 
+    async def get_historical_candles(
+        self, symbol: str, timeframe: str, start: int, end: int
+    ) -> CandleSeries:
+        return candles(start, end).aggregate(timeframe)
+
     async def fetch_warm_up(self, symbol: str, strategy: Any, started_at: int) -> int:
         return started_at - int(strategy.history_ms)
 
@@ -220,6 +225,7 @@ class LiveWorld:
     async def measure_closes(self, minutes: int) -> Mapping[str, float]:
         """Close some minutes; all times begin with the first frame of a minute."""
         last, median, held = [], [], []
+        used = time.process_time()
         for _ in range(minutes):
             async with _probing() as lags:
                 begun, stored = await self.close_minute()
@@ -230,6 +236,7 @@ class LiveWorld:
             "median fill": statistics.median(median),
             "last fill": statistics.median(last),
             "worst": max(last),
+            "processor": (time.process_time() - used) / minutes,
             "loop held": max(held),
         }
 
@@ -292,15 +299,18 @@ async def _enter(exchange: Exchange, symbols: int, tests: int) -> LiveWorld:
 
 @asynccontextmanager
 async def _probing() -> AsyncIterator[list[float]]:
-    """Wake all the time and note by how much too late (s): so long was the event loop held."""
+    """Wake all the time and note by how much too late (s): so long was the event loop held.
+
+    What this thread did not work in the meantime, other programs or threads of the machine did.
+    """
     lags = [0.0]
 
     async def probe() -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _PROBE_S
+            due, worked = loop.time() + _PROBE_S, time.thread_time()
             await asyncio.sleep(_PROBE_S)
-            lags.append(max(0.0, loop.time() - due))
+            lags.append(max(0.0, min(loop.time() - due, time.thread_time() - worked)))
 
     task = asyncio.create_task(probe())
     try:
@@ -345,19 +355,16 @@ def _bare_sqlite() -> Iterator[Meter]:
             database.execute("PRAGMA synchronous = FULL")
             for statement in schema:
                 database.execute(statement)
-            begun = time.monotonic()
+            begun, used = time.monotonic(), time.process_time()
             database.execute("BEGIN IMMEDIATE")
             for statement, values in rows:
                 database.execute(statement, values)
             database.execute("COMMIT")
             seconds = time.monotonic() - begun
+            used = time.process_time() - used
             database.close()
-            return {
-                "median fill": seconds,
-                "last fill": seconds,
-                "worst": seconds,
-                "loop held": seconds,
-            }
+            figures = dict.fromkeys(("median fill", "last fill", "worst", "loop held"), seconds)
+            return {**figures, "processor": used}
 
         yield Meter(measure)
 
