@@ -9,12 +9,13 @@ from engine.orders import ExitReason, Position, Side, Trade
 
 Row = tuple[Any, ...]
 
-_SAVE_POSITION: Final = """
-INSERT OR REPLACE INTO positions (test_id, position_id, side, entry_time, entry_price, size,
-                                  size_usd, entry_fee, entry_slippage, stop_loss, take_profit)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_POSITION_COLUMNS: Final = """
+test_id, position_id, side, entry_time, entry_price, size, size_usd, entry_fee, entry_slippage,
+stop_loss, take_profit
 """
-_SELECT_POSITIONS: Final = "SELECT * FROM positions WHERE test_id = ? ORDER BY position_id"
+_SELECT_POSITIONS: Final = (
+    f"SELECT {_POSITION_COLUMNS} FROM positions WHERE test_id = ? ORDER BY position_id"
+)
 _TRADE_COLUMNS: Final = """
 test_id, trade_id, side, entry_time, entry_price, exit_time, exit_price, size, size_usd, pnl,
 pnl_percent, fees, exit_reason, ambiguous, slippage, stop_loss, take_profit, recovered
@@ -26,6 +27,10 @@ ON CONFLICT (test_id, trade_id) DO NOTHING
 """
 _SELECT_TRADE: Final = f"SELECT {_TRADE_COLUMNS} FROM trades WHERE test_id = ? AND trade_id = ?"
 _SELECT_TRADES: Final = f"SELECT {_TRADE_COLUMNS} FROM trades WHERE test_id = ? ORDER BY id"
+
+_SAVE_POSITION: Final = f"""
+INSERT OR REPLACE INTO positions ({_POSITION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 def position_row(test_id: int, position: Position) -> Row:
@@ -115,6 +120,11 @@ def insert_trade(connection: sqlite3.Connection, row: Row) -> None:
 def select_positions(connection: sqlite3.Connection, test_id: int) -> list[Position]:
     """Return the open positions of a test in opening order."""
     return [to_position(row) for row in connection.execute(_SELECT_POSITIONS, (test_id,))]
+
+
+def select_position_rows(connection: sqlite3.Connection, test_id: int) -> tuple[Row, ...]:
+    """Return the open positions of a test as rows, in opening order; see `position_row`."""
+    return tuple(map(tuple, connection.execute(_SELECT_POSITIONS, (test_id,))))
 
 
 def select_trades(

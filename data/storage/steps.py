@@ -12,21 +12,31 @@ from data.storage.book_rows import (
     insert_trade,
     position_row,
     replace_positions,
-    select_positions,
+    select_position_rows,
     trade_row,
 )
-from data.storage.books import SAVE_EQUITY, SAVE_EVENT, SAVE_PORTFOLIO, SAVE_STATE, event_row
+from data.storage.books import SAVE_EQUITY, SAVE_EVENT, SAVE_STATE, event_row
 from data.storage.operations import Operations, encode_json
 from data.storage.outbox import insert_message, message_row
 from data.storage.records import StepRecord, StoredTrade
 
 _SELECT_STEP: Final = "SELECT step, step_digest FROM portfolios WHERE test_id = ?"
-_COUNT_STEP: Final = "UPDATE portfolios SET step = ?, step_digest = ? WHERE test_id = ?"
+_SAVE_STEP: Final = """
+INSERT INTO portfolios (test_id, balance, equity, last_candle_time, step, step_digest)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (test_id) DO UPDATE SET
+    balance = excluded.balance, equity = excluded.equity,
+    last_candle_time = excluded.last_candle_time,
+    step = excluded.step, step_digest = excluded.step_digest
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class _StepRows:
-    """A step as the values of its rows: what happens to the engine meanwhile can't change it."""
+class StepRows:
+    """A step as the values of its rows: what happens to the engine meanwhile can't change it.
+
+    Whoever stores many steps at once makes the rows of each when it comes, not all in one go.
+    """
 
     test_id: int
     step: int
@@ -47,7 +57,7 @@ class _StepRows:
 class StepOperations(Operations):
     """Commit the steps of engines."""
 
-    async def commit_step(self, record: StepRecord) -> bool:
+    async def commit_step(self, record: StepRecord | StepRows) -> bool:
         """Store one step whole; return False when it was stored before, which changes nothing.
 
         A step that trades, alerts, tells of an event or changes the open positions survives a power
@@ -59,12 +69,12 @@ class StepOperations(Operations):
         """
         return (await self.commit_steps([record]))[0]
 
-    async def commit_steps(self, records: Sequence[StepRecord]) -> list[bool]:
+    async def commit_steps(self, records: Sequence[StepRecord | StepRows]) -> list[bool]:
         """Store steps of several tests in one transaction; the answers are those of `commit_step`.
 
         When it raises, none is stored: commit them one by one to find the one that is wrong.
         """
-        steps = [_to_rows(record) for record in records]
+        steps = [each if isinstance(each, StepRows) else step_rows(each) for each in records]
         now = self._clock()
         return await self._write(
             lambda connection: [_store(connection, step, now) for step in steps],
@@ -72,9 +82,14 @@ class StepOperations(Operations):
         )
 
 
-def _to_rows(record: StepRecord) -> _StepRows:
+def step_rows(record: StepRecord) -> StepRows:
+    """Return a step as rows.
+
+    Raises:
+        UnstorableValue: a snapshot, event or alert has no JSON text.
+    """
     test_id = record.test_id
-    return _StepRows(
+    return StepRows(
         test_id=test_id,
         step=record.step,
         portfolio=(
@@ -96,18 +111,16 @@ def _to_rows(record: StepRecord) -> _StepRows:
     )
 
 
-def _is_quiet(connection: sqlite3.Connection, step: _StepRows) -> bool:
+def _is_quiet(connection: sqlite3.Connection, step: StepRows) -> bool:
     if step.trades or step.events or step.alerts:
         return False
-    stored = select_positions(connection, step.test_id)
-    return tuple(position_row(step.test_id, position) for position in stored) == step.positions
+    return select_position_rows(connection, step.test_id) == step.positions
 
 
-def _store(connection: sqlite3.Connection, step: _StepRows, now: int) -> bool:
+def _store(connection: sqlite3.Connection, step: StepRows, now: int) -> bool:
     if _is_stored(connection, step):
         return False
-    connection.execute(SAVE_PORTFOLIO, step.portfolio)
-    connection.execute(_COUNT_STEP, (step.step, step.digest, step.test_id))
+    connection.execute(_SAVE_STEP, (*step.portfolio, step.step, step.digest))
     connection.execute(SAVE_STATE, (step.test_id, step.state))
     replace_positions(connection, step.test_id, step.positions)
     for trade in step.trades:
@@ -119,7 +132,7 @@ def _store(connection: sqlite3.Connection, step: _StepRows, now: int) -> bool:
     return True
 
 
-def _is_stored(connection: sqlite3.Connection, step: _StepRows) -> bool:
+def _is_stored(connection: sqlite3.Connection, step: StepRows) -> bool:
     row = connection.execute(_SELECT_STEP, (step.test_id,)).fetchone()
     last, digest = (0, None) if row is None else row
     if step.step == last + 1:

@@ -9,6 +9,7 @@ from typing import Final
 from data.database import Database
 from data.errors import StoreError
 from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
+from data.storage.steps import StepRows, step_rows
 from data.storage.worker import finish
 
 _MOST_AT_ONCE: Final = 100
@@ -17,8 +18,8 @@ _MOST_AT_ONCE: Final = 100
 class _Waiting:
     """A step that is to be stored, and whoever waits for it."""
 
-    def __init__(self, record: StepRecord) -> None:
-        self.record = record
+    def __init__(self, rows: StepRows) -> None:
+        self.rows = rows
         self.stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
@@ -32,7 +33,7 @@ class StepCommitter:
 
     async def commit_step(self, record: StepRecord) -> bool:
         """Store a step whole, and see it stored even when cancelled; see `Database.commit_step`."""
-        waiting = _Waiting(record)
+        waiting = _Waiting(step_rows(record))
         self._waiting.append(waiting)
         if self._work is None:
             self._work = asyncio.create_task(self._commit_all(), name="forward test steps")
@@ -53,7 +54,7 @@ class StepCommitter:
             batch = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
             try:
-                answers = await self._database.commit_steps([each.record for each in batch])
+                answers = await self._database.commit_steps([each.rows for each in batch])
             except Exception as error:  # noqa: BLE001 - told to whoever waits
                 await self._commit_apart(batch, error)
                 continue
@@ -69,6 +70,6 @@ class StepCommitter:
             return
         for each in batch:
             try:
-                each.stored.set_result(await self._database.commit_step(each.record))
+                each.stored.set_result(await self._database.commit_step(each.rows))
             except Exception as alone:  # noqa: BLE001 - told to whoever waits
                 each.stored.set_exception(alone)
