@@ -23,6 +23,8 @@ from bot.services.alert_kinds import RESUMED as RESUMED
 from bot.services.alert_kinds import STALL as STALL
 from bot.services.alert_kinds import START as START
 from bot.services.alert_kinds import STOP as STOP
+from bot.services.alert_kinds import SUMMARY_DAILY as SUMMARY_DAILY
+from bot.services.alert_kinds import SUMMARY_WEEKLY as SUMMARY_WEEKLY
 from bot.services.forward.alerts import (
     TEST_CHANNEL,
     TRADE_CLOSE,
@@ -33,6 +35,7 @@ from bot.services.forward.alerts import (
 from bot.services.forward.health import BackAgain, Stalled
 from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.service import WhileAway
+from bot.services.summaries import Summary
 from data.database import Database
 from data.errors import StoreError
 from data.storage.records import ForwardTest, ForwardTestStatus, NewMessage, StepRecord
@@ -123,6 +126,14 @@ class DiscordAlerter:
         payload |= {"equity": equity, "recovered": recovered}
         await self._put(TRADE_CLOSE, f"forward:{test.id}:close:{trade.id}", payload, test)
 
+    async def on_daily_summary(self, summary: Summary) -> bool:
+        """Tell how a day went; return False when it was told before."""
+        return await self._tell_summary(SUMMARY_DAILY, summary)
+
+    async def on_weekly_summary(self, summary: Summary) -> bool:
+        """Tell how a week went; return False when it was told before."""
+        return await self._tell_summary(SUMMARY_WEEKLY, summary)
+
     async def on_error(self, test: ForwardTest, reason: str, *, positions: int = 0) -> None:
         """Tell that a test is faulted, and note that this fault was told."""
         mark = hashlib.blake2b(reason.encode(), digest_size=8).hexdigest()
@@ -202,13 +213,19 @@ class DiscordAlerter:
             positions = await self._database.get_open_positions(test.id)
             await self.on_error(test, reason, positions=len(positions))
 
+    async def _tell_summary(self, kind: str, summary: Summary) -> bool:
+        payload = {**summary.to_json(), "time": summary.period.end}
+        return await self._put(kind, f"{kind}:{summary.period.end}", payload)
+
     async def _put(
         self, kind: str, key: str, payload: Mapping[str, Any], test: ForwardTest | None = None
-    ) -> None:
-        if await self._database.append_message(_message(kind, key, payload, test)):
+    ) -> bool:
+        is_new = await self._database.append_message(_message(kind, key, payload, test))
+        if is_new:
             self._wake()
+        return is_new
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -220,7 +237,7 @@ async def forget_told_fault(database: Database, test: ForwardTest) -> None:
     await let_next_fault_pass(database, test.id)
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Coroutine[Any, Any, object]) -> None:
     try:
         await work
     except Exception:

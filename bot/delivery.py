@@ -23,6 +23,8 @@ _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
 _TOO_LARGE: Final = 413
 _REFUSALS: Final = (_BAD_REQUEST, _FORBIDDEN, _TOO_LARGE)
+# As long as a message may be.
+_ALONE: Final = (alerts.RECOVERY, alerts.SUMMARY_DAILY, alerts.SUMMARY_WEEKLY)
 _LOOKED_THROUGH: Final = 200
 
 
@@ -45,7 +47,7 @@ class BotDelivery:
 
     def stands_alone(self, message: OutboxMessage) -> bool:
         """Tell whether a message is one of its own, whatever else waits."""
-        return _is_for_thread(message) or message.kind == alerts.RECOVERY
+        return _is_for_thread(message) or message.kind in _ALONE
 
     async def send(self, batch: Batch, *, plainly: bool = False) -> None:
         """Send a batch to its place, with the nonce that keeps it from being seen twice."""
@@ -127,7 +129,7 @@ class WebhookDelivery:
 
     def stands_alone(self, message: OutboxMessage) -> bool:
         """Tell whether a message is one of its own, whatever else waits."""
-        return message.kind == alerts.RECOVERY
+        return message.kind in _ALONE
 
     async def send(self, batch: Batch, *, plainly: bool = False) -> None:
         """Send a batch; what went to threads is in the channel already."""

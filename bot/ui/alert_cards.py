@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from bot import alerts
+from bot.services.alert_kinds import SUMMARY_DAILY, SUMMARY_WEEKLY
 from bot.services.forward.alerts import TRADE_CLOSE, TRADE_OPEN
 from bot.ui.formats import dollars, moment, percent, plural, seconds
 from bot.ui.forward_formats import amount, level, price, reason_text, side_title
 from bot.ui.limits import Card, Markup, clip, code, escape, plain
+from bot.ui.summary import summary_card
 from bot.ui.theme import ACCENT, GAIN, LOSS, NEUTRAL, WARNING, outcome_colour
 from data.storage.records import OutboxMessage
 from engine.summary import format_duration
@@ -196,4 +199,6 @@ _CARDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Card]]] = {
     alerts.RECOVERY: _recovery,
     alerts.CONNECTION: _connection,
     alerts.NOTE: _note,
+    SUMMARY_DAILY: partial(summary_card, "Daily summary"),
+    SUMMARY_WEEKLY: partial(summary_card, "Weekly summary"),
 }

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from bot import alerts
+from bot.services.alert_kinds import SUMMARY_DAILY, SUMMARY_WEEKLY
 from bot.services.forward.alerts import TRADE_CLOSE, TRADE_OPEN
 from bot.ui.formats import dollars, percent, seconds
 from bot.ui.forward_formats import price, reason_text
 from bot.ui.repeats import repeats_text
+from bot.ui.summary import summary_line
 from data.storage.records import OutboxMessage
 
 
@@ -60,4 +63,6 @@ _LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     alerts.RECOVERY: lambda p: f"back after a restart: {len(p['tests'])} tests made up for candles",
     alerts.CONNECTION: lambda p: f"{p['exchange']} {p['kind']} after {seconds(p['down_s'])}",
     alerts.NOTE: lambda p: f"{p['title']}: {p['text']}",
+    SUMMARY_DAILY: partial(summary_line, "daily summary"),
+    SUMMARY_WEEKLY: partial(summary_line, "weekly summary"),
 }
