@@ -1,4 +1,4 @@
-"""Silent and muted alerts on their way: nothing that is on is lost, delayed, reordered or hushed."""
+"""Silent and muted alerts on their way: nothing that is on is lost, reordered or hushed."""
 
 import random
 
