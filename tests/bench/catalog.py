@@ -172,9 +172,12 @@ def _rest() -> tuple[Workload, ...]:
         Workload(
             "workers",
             "workers",
-            "one-year backtests with two worker processes",
+            "one-year backtests with two worker processes: sweeps on 1h and 1m, single ones on 1h",
             "with one",
-            {"rate": "backtests/s"},
+            {
+                **dict.fromkeys(("1h", "1m", "alone"), "runs/s"),
+                **dict.fromkeys(("1h processor", "1m processor", "alone processor"), "s"),
+            },
             repeats=5,
         ),
     )

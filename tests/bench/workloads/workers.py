@@ -1,22 +1,46 @@
-"""Many short backtests through worker processes: what the second one brings."""
+"""Backtests over one year through worker processes: what the second one brings.
+
+Sweeps of the moving averages, on 1h candles and on the 1m base where stops are resolved by the
+minute; `alone` is the 1h backtest as a user asks for it, one message to a worker for each. The
+processes are up and have run once before time is taken. `processor` is what one run takes of all
+processes together: where it is the same with two, only a lack of idle processors keeps the rate
+from doubling.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+import psutil
+
 from bot.services.backtests import BacktestJob, Report, execute_backtest
+from bot.services.grids import combine, parse_grid
+from bot.services.sweeps import SweepRequest, run_sweep
 from bot.services.workers import WorkerPool
+from data.cache import CandleStore, SeriesKey
 from engine.backtest import BacktestRequest
 from engine.timeframe import DAY_MS
-from tests.bench.market import key as series_key
-from tests.bench.market import store
-from tests.bench.measuring import EXCHANGE, ROOT, START_MS, SYMBOL, Context, Meter, timed
+from tests.bench.market import key as minute_key
+from tests.bench.market import load
+from tests.bench.measuring import (
+    EXCHANGE,
+    ROOT,
+    START_MS,
+    SYMBOL,
+    Context,
+    Meter,
+    WrongResult,
+    timed,
+)
 from tests.bench.peaks import largest_peak
 
 _STRATEGY: Final = "ma_crossover"
-_JOBS: Final = 16
-_QUICK_JOBS: Final = 6
+_GRID: Final = "fast_period=10:109:2,slow_period=120:310:10"
+# How many of its 1,000 sets are run: (in full, quick).
+_RUNS: Final = {"1h": (1000, 100), "1m": (100, 10), "alone": (200, 20)}
 
 
 @contextmanager
@@ -32,17 +56,18 @@ def reference(context: Context, _option: str) -> Iterator[Meter]:
 
 
 def _meter(context: Context, size: int) -> Iterator[Meter]:
-    coverage = store(context).coverage(series_key())
-    assert coverage is not None
-    jobs = [_job(context, number) for number in range(_QUICK_JOBS if context.is_quick else _JOBS)]
+    jobs = {timeframe: _job(context, timeframe) for timeframe in ("1h", "1m")}
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         pool = runner.run(stack.enter_async_context(WorkerPool(size)))
+        for job in jobs.values():
+            runner.run(_run_alone(pool, [job] * 4 * size))
 
         def measure() -> Mapping[str, float]:
-            with timed() as watch:
-                runner.run(_run_all(pool, jobs))
-            return {"rate": len(jobs) / watch.seconds}
+            figures: dict[str, float] = {}
+            for name in _RUNS:
+                figures |= _measure(runner, pool, jobs, context, name)
+            return figures
 
         try:
             yield Meter(measure, largest_peak)
@@ -50,21 +75,70 @@ def _meter(context: Context, size: int) -> Iterator[Meter]:
             runner.run(stack.aclose())
 
 
-def _job(context: Context, number: int) -> BacktestJob:
-    """Return a backtest over one year that begins some days after the last one's."""
-    days = min(365, context.days // 2)
-    room = context.days - days
-    start = START_MS + (37 * number % room) * DAY_MS
-    request = BacktestRequest(
-        _STRATEGY, symbol=SYMBOL, exchange=EXCHANGE, start=start, end=start + days * DAY_MS
-    )
-    return BacktestJob(request, "1m", context.data_dir, ROOT / "strategies")
+def _job(context: Context, timeframe: str) -> BacktestJob:
+    """Return a backtest over the last year that is stored, or half of what is, if that is less."""
+    end = START_MS + context.days * DAY_MS
+    start = end - min(365, context.days // 2) * DAY_MS
+    folder = context.data_dir if timeframe == "1m" else _make_hours(context)
+    request = BacktestRequest(_STRATEGY, symbol=SYMBOL, exchange=EXCHANGE, start=start, end=end)
+    return BacktestJob(request, timeframe, folder, ROOT / "strategies")
 
 
-async def _run_all(pool: WorkerPool, jobs: list[BacktestJob]) -> list[float]:
+def _make_hours(context: Context) -> Path:
+    """Store the candles as 1h candles in a folder of their own; done twice, nothing changes."""
+    folder = context.data_dir / "hours"
+    key = SeriesKey(minute_key().exchange, minute_key().symbol, "1h")
+    store = CandleStore(folder / "candles")
+    store.write(key, load(context).aggregate("1h"), volume_delta_source="taker")
+    return folder
+
+
+def _sets(context: Context, name: str) -> tuple[dict[str, str], ...]:
+    full, quick = _RUNS[name]
+    sets = combine(parse_grid(_GRID))
+    # Spread over the grid, so that few runs cost on average what many do.
+    return sets[:: len(sets) // (quick if context.is_quick else full)]
+
+
+def _measure(
+    runner: asyncio.Runner,
+    pool: WorkerPool,
+    jobs: Mapping[str, BacktestJob],
+    context: Context,
+    name: str,
+) -> Mapping[str, float]:
+    sets = _sets(context, name)
+    used = _processor_seconds()
+    with timed() as watch:
+        if name == "alone":
+            runner.run(_run_alone(pool, [_with(jobs["1h"], params) for params in sets]))
+        else:
+            runner.run(_sweep(pool, SweepRequest(jobs[name], sets)))
+    used = _processor_seconds() - used
+    return {name: len(sets) / watch.seconds, f"{name} processor": used / len(sets)}
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process and its workers so far."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))
+
+
+async def _sweep(pool: WorkerPool, request: SweepRequest) -> None:
+    result = await run_sweep(pool, request)
+    if any(run.figures is None for run in result.runs):
+        raise WrongResult(f"not every run of the sweep on {request.job.timeframe} has figures")
+
+
+async def _run_alone(pool: WorkerPool, jobs: list[BacktestJob]) -> list[float]:
     return await asyncio.gather(*(pool.run(final_equity, job) for job in jobs))
 
 
 def final_equity(job: BacktestJob, report: Report) -> float:
     """Run one backtest; what crosses the pipe is a number, for pipes are not measured here."""
     return execute_backtest(job, report).final_equity
+
+
+def _with(job: BacktestJob, params: Mapping[str, str]) -> BacktestJob:
+    return replace(job, request=replace(job.request, params=params))
