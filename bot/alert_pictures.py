@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bot.charts.errors import ChartError, ChartUnavailable
+from bot.services.alert_kinds import SUMMARY_DAILY, SUMMARY_WEEKLY
 from bot.services.forward.alerts import TRADE_CLOSE
 from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.trade_pictures import TradeSketch
 from bot.services.forward.traded_candles import TradedCandles
+from bot.services.summary_pictures import SummarySketch
 from data.cache import CandleStore
 from data.database import Database
 from data.errors import DataError
@@ -141,7 +143,13 @@ def make_pictures(
 ) -> AlertPictures:
     """Return what draws the pictures of all kinds of alerts that have one."""
     trades = TradeSketch(database, TradedCandles(store, find_runner))
-    return AlertPictures(renderer, {TRADE_CLOSE: trades}, limit_s=limit_s)
+    summaries = SummarySketch(database)
+    sketches: Mapping[str, Sketch] = {
+        TRADE_CLOSE: trades,
+        SUMMARY_DAILY: summaries,
+        SUMMARY_WEEKLY: summaries,
+    }
+    return AlertPictures(renderer, sketches, limit_s=limit_s)
 
 
 def _name_of(message: OutboxMessage) -> str:

@@ -35,8 +35,9 @@ class Period:
 class BookSummary:
     """The book of one test in a period; money in USD.
 
-    `unrealized` is that of what is open now, None where it isn't known. `drawdown_pct` is the deepest fall below the period's highest equity so far, never positive;
-    `outages` counts breaks of the stream, `stalls` those that lasted.
+    `unrealized` is that of what is open now, None where it isn't known. `drawdown_pct` is the
+    deepest fall below the highest equity so far in the period, never positive. `outages` counts
+    breaks of the stream, `stalls` those that lasted.
     """
 
     test_id: int
