@@ -139,7 +139,8 @@ class WorkerPool:
     async def _take(self) -> _Worker:
         while self._idle:
             worker = self._idle.pop()
-            if await self._in_thread(worker.is_fit):
+            # Its size was looked at when it was put back, and idle it has only shrunk since.
+            if worker.process.is_alive():
                 return worker
             await self._in_thread(worker.kill)
         started: _Worker = await self._in_thread(_Worker)
