@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from data.exchange import ExchangeSettings
 
 Exchange = Literal["binance", "bybit", "hyperliquid", "simulated"]
+OFF: Final = "off"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -64,6 +65,12 @@ class Settings(BaseSettings):
     )
     snapshot_minutes: float = Field(15.0, gt=0, description="how often state is saved in full")
     refresh_cron: str = Field("5 * * * *", description="when cached candles are topped up (cron)")
+    summary_cron: str = Field(
+        "5 0 * * *", description="when the daily summary is sent (cron), or off"
+    )
+    weekly_summary_cron: str = Field(
+        "10 0 * * 1", description="when the weekly summary is sent (cron), or off"
+    )
     max_jobs: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),
         ge=1,
@@ -95,6 +102,11 @@ class Settings(BaseSettings):
 
         parse_cron(value)
         return value
+
+    @field_validator("summary_cron", "weekly_summary_cron")
+    @classmethod
+    def _check_cron_or_off(cls, value: str) -> str:
+        return OFF if value.strip().lower() in ("", OFF) else cls._check_cron(value)
 
     @field_validator("heartbeat_url")
     @classmethod

@@ -49,12 +49,27 @@ def test_several_channels_are_given_by_comma(monkeypatch):
         ("LOG_LEVEL", "LOUD"),
         ("DISCORD_GUILD_ID", "my server"),
         ("STALE_DATA_MINUTES", "0"),
+        ("SUMMARY_CRON", "at noon"),
+        ("WEEKLY_SUMMARY_CRON", "0 0 * *"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_settings_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=name):
         Settings.load()
+
+
+@pytest.mark.parametrize("value", ["off", "OFF", "", " "])
+def test_summaries_can_be_off(value):
+    settings = Settings.load(summary_cron=value, weekly_summary_cron=value)
+    assert (settings.summary_cron, settings.weekly_summary_cron) == ("off", "off")
+
+
+def test_summaries_come_at_the_times_of_the_environment(monkeypatch):
+    monkeypatch.setenv("SUMMARY_CRON", "0 18 * * *")
+    monkeypatch.setenv("WEEKLY_SUMMARY_CRON", "off")
+    settings = Settings.load()
+    assert (settings.summary_cron, settings.weekly_summary_cron) == ("0 18 * * *", "off")
 
 
 def test_settings_can_not_be_changed():
