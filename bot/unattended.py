@@ -11,6 +11,7 @@ from bot.background import BackgroundTasks
 from bot.health_server import Heartbeat, serve_health
 from bot.scheduler import Scheduler
 from bot.services.forward.desk import ForwardDesk
+from bot.services.forward.runner import ForwardRunner
 from bot.services.market_data import MarketData
 from bot.services.readiness import ReadinessProbe
 from bot.services.scheduled.jobs import make_jobs
@@ -37,8 +38,9 @@ class UnattendedParts:
         self._settings = settings
         self._database = database
         self._alerter = alerter
+        self._desk: ForwardDesk | None = None
         self.kept = KeptSymbols(database, settings.exchange)
-        jobs = make_jobs(settings, database, market)
+        jobs = make_jobs(settings, database, market, self._runners, alerter)
         self.scheduler = Scheduler(jobs, database, self._tell, redact=redact)
 
     @asynccontextmanager
@@ -46,7 +48,7 @@ class UnattendedParts:
         self, client: discord.Client, desk: ForwardDesk, tasks: BackgroundTasks
     ) -> AsyncIterator[None]:
         """Work by the clock, answer /healthz and call the heartbeat until the block ends."""
-        settings = self._settings
+        settings, self._desk = self._settings, desk
         probe = ReadinessProbe(
             DiscordGateway(client),
             DeskStreams(desk),
@@ -61,6 +63,9 @@ class UnattendedParts:
             tasks.spawn("heartbeat", Heartbeat(probe.look, settings.heartbeat_url).run())
             tasks.spawn("check of the volume", self._warn_of_volume())
             yield
+
+    def _runners(self) -> list[ForwardRunner]:
+        return [] if self._desk is None else self._desk.runners()
 
     async def _warn_of_volume(self) -> None:
         warning = volume_warning(self._settings)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import DiscordAlerter
 from bot.discord_check import NEEDED, WELCOME
 from bot.services.readiness import ReadinessProbe
 from bot.services.scheduled.cleanup import LOG_DAYS, RUN_DAYS
@@ -49,14 +50,26 @@ async def test_the_answer_of_healthz_looks_as_described(tmp_path):
     assert keys(described) == keys(answer)
 
 
+def in_words(cron: str) -> str:
+    minute, hour, _, _, weekday = cron.split()
+    if minute.startswith("*/"):
+        return f"every {minute[2:]} minutes"
+    time = "hourly" if hour == "*" else f"{int(hour):02}:{int(minute):02}"
+    return {"0": "Sundays ", "1": "Mondays "}.get(weekday, "") + time
+
+
 def test_every_scheduled_job_is_described_with_its_time():
     text = read("operations.md")
     rows = dict(re.findall(r"^\| ([\w -]+?) \| ([^|]+) \|", text, re.M))
-    for job in make_jobs(Settings.load(), None, None):
-        minute, hour, _, _, weekday = job.cron.split()
-        time = "`REFRESH_CRON`, hourly" if hour == "*" else f"{int(hour):02}:{int(minute):02}"
-        day = "Sundays " if weekday == "0" else ""
-        assert rows[job.name].strip() == f"{day}{time}", job.name
+    settings = {
+        "data refresh": "`REFRESH_CRON`, ",
+        "state snapshot": "`SNAPSHOT_MINUTES`, ",
+        "daily summary": "`SUMMARY_CRON`, ",
+        "weekly summary": "`WEEKLY_SUMMARY_CRON`, ",
+    }
+    for job in make_jobs(Settings.load(), None, None, list, DiscordAlerter(None, wake=list)):
+        expected = settings.get(job.name, "") + in_words(job.cron)
+        assert rows[job.name].strip() == expected, job.name
     assert f"after {RUN_DAYS} days, logs after {LOG_DAYS}" in text
 
 

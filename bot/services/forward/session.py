@@ -164,6 +164,10 @@ class ForwardSession:
         kind = "paused" if paused else "resumed"
         return self._record(ForwardEvent(time, kind))
 
+    def save_state(self) -> StepRecord:
+        """Return the present state as a step in which nothing happened."""
+        return self._record()
+
     def close_positions(self, ids: Sequence[int] | None, time: int) -> StepRecord:
         """Close positions by hand at the market, all that are open without `ids`.
 

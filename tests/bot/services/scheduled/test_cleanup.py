@@ -1,5 +1,6 @@
 import os
 
+from bot.alerts import DiscordAlerter
 from bot.services.scheduled.cleanup import ALERT_DAYS, clean_up, forget_alerts
 from bot.services.scheduled.jobs import CLEANUP, make_jobs
 from data.database import Database, NewForwardTest, NewMessage
@@ -78,7 +79,8 @@ async def test_alerts_are_forgotten_after_months_and_not_before(settings, market
             await store_alert(database, f"old {number}")
         count = await settle_all(database)
         await store_alert(database, "waits")
-        jobs = make_jobs(settings, database, market, now=lambda: time[0])
+        alerter = DiscordAlerter(database, wake=list)
+        jobs = make_jobs(settings, database, market, list, alerter, now=lambda: time[0])
         [clean] = [job for job in jobs if job.name == CLEANUP]
 
         time[0] += ALERT_DAYS * DAY_S * 1000
