@@ -42,6 +42,8 @@ def report_embed(comparison: Comparison) -> discord.Embed:
     card.field("Net, live", dollars(_net(report, live=True), sign="+"))
     card.field("Net, backtest", dollars(_net(report, live=False), sign="+"))
     card.field("Still open", Markup(f"{_count(report, Cause.OPEN):,}"))
+    if report.revised:
+        card.field("Revised candles", Markup(f"{len(report.revised):,}"))
     causes = Counter(str(pair.cause) for pair in different)
     lines = [Markup(f"{count:,} × {escape(cause)}") for cause, count in causes.most_common()]
     card.field_list("Why they differ", lines)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from data.streams.events import (
     CandleArrived,
+    CandleRevised,
     FeedFailed,
     MarketListener,
+    Revision,
     StreamDown,
     StreamUp,
     Tick,
@@ -21,7 +23,7 @@ from data.streams.sequencer import Released
 
 logger = logging.getLogger(__name__)
 
-MakeLane = Callable[[str, int, Callable[[Released], None]], Lane]
+MakeLane = Callable[[str, int, Callable[[Released], None], Callable[[Revision], None]], Lane]
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +68,10 @@ class Audience:
         def deliver(released: Released) -> None:
             self._tell_candle(subscriber, released)
 
-        lane = self._make_lane(f"{self._symbol} for a listener", begins, deliver)
+        def revise(revision: Revision) -> None:
+            self._tell_revision(subscriber, revision)
+
+        lane = self._make_lane(f"{self._symbol} for a listener", begins, deliver, revise)
         subscriber = _Subscriber(listener, ticks, lane)
         self._subscribers.append(subscriber)
         self._sort_out_ticks()
@@ -81,6 +86,11 @@ class Audience:
         """Take a candle that is next in order."""
         for subscriber in list(self._subscribers):
             subscriber.lane.pass_on(released)
+
+    def revise(self, revision: Revision) -> None:
+        """Take a candle that was delivered with other values, to whom it was."""
+        for subscriber in list(self._subscribers):
+            subscriber.lane.compare(revision.revised)
 
     def tell_tick(self, tick: Tick) -> None:
         """Tell a trade to those who take ticks."""
@@ -114,6 +124,14 @@ class Audience:
         event = CandleArrived(self._symbol, released.candle, released.backfilled, self._now_ms())
         try:
             subscriber.listener.on_candle(event)
+        except Exception as error:  # noqa: BLE001 - the border to listeners
+            self._blame(subscriber, error)
+
+    def _tell_revision(self, subscriber: _Subscriber, revision: Revision) -> None:
+        if subscriber not in self._subscribers:
+            return
+        try:
+            subscriber.listener.on_revision(CandleRevised(self._symbol, revision))
         except Exception as error:  # noqa: BLE001 - the border to listeners
             self._blame(subscriber, error)
 

@@ -6,7 +6,14 @@ import logging
 from collections.abc import Callable
 
 from data.provider import OnCandle
-from data.streams.events import CandleArrived, FeedFailed, StreamDown, StreamUp, Tick
+from data.streams.events import (
+    CandleArrived,
+    CandleRevised,
+    FeedFailed,
+    StreamDown,
+    StreamUp,
+    Tick,
+)
 from engine.candles import Candle, CandleSeries
 from engine.timeframe import floor_to_timeframe, is_timeframe_complete
 
@@ -60,6 +67,9 @@ class CallbackListener:
 
     def on_outage(self, event: StreamDown | StreamUp) -> None:
         """Take no notice: the candles that are missed come later."""
+
+    def on_revision(self, event: CandleRevised) -> None:
+        """Take no notice: a candle is told once."""
 
     def on_failure(self, event: FeedFailed) -> None:
         """Tell that no candle will come any more."""

@@ -61,22 +61,6 @@ class FeedFailed:
     reason: str
 
 
-class MarketListener(Protocol):
-    """Is told of one symbol's market, in order; a method that raises ends the subscription."""
-
-    def on_candle(self, event: CandleArrived) -> None:
-        """Take the next closed 1m candle."""
-
-    def on_tick(self, tick: Tick) -> None:
-        """Take a trade; called only if ticks were asked for."""
-
-    def on_outage(self, event: StreamDown | StreamUp) -> None:
-        """Note that the stream broke, or is back."""
-
-    def on_failure(self, event: FeedFailed) -> None:
-        """Note that nothing more will come."""
-
-
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A candle that came again with other values, after it was delivered."""
@@ -93,6 +77,33 @@ class Revision:
     def volume_change(self) -> float:
         """Return the revised volume minus the delivered one."""
         return self.revised.volume - self.delivered.volume
+
+
+@dataclass(frozen=True, slots=True)
+class CandleRevised:
+    """The exchange corrected a candle that this listener was told before; nothing is told again."""
+
+    symbol: str
+    revision: Revision
+
+
+class MarketListener(Protocol):
+    """Is told of one symbol's market, in order; a method that raises ends the subscription."""
+
+    def on_candle(self, event: CandleArrived) -> None:
+        """Take the next closed 1m candle."""
+
+    def on_tick(self, tick: Tick) -> None:
+        """Take a trade; called only if ticks were asked for."""
+
+    def on_outage(self, event: StreamDown | StreamUp) -> None:
+        """Note that the stream broke, or is back."""
+
+    def on_revision(self, event: CandleRevised) -> None:
+        """Note that a candle told before was not final."""
+
+    def on_failure(self, event: FeedFailed) -> None:
+        """Note that nothing more will come."""
 
 
 @dataclass(frozen=True, slots=True)

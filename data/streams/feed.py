@@ -12,6 +12,7 @@ from data.streams.audience import Audience
 from data.streams.closing import StateCloser, TradeTally
 from data.streams.events import (
     MarketListener,
+    Revision,
     StreamDown,
     StreamHealth,
     StreamUp,
@@ -92,7 +93,8 @@ class SymbolFeed:
         self._closer = None if facts.marks_closes else StateCloser()
         self._tally = None if facts.has_taker_volume else TradeTally()
         self._audience = Audience(symbol, self._make_lane, time.now_ms, on_abandoned)
-        self._lane = self._make_lane(symbol, begins, self._pass_on)
+        self._lane = self._make_lane(symbol, begins, self._pass_on, self._audience.revise)
+        self._recheck_at_ms = begins + policy.recheck_ms
         self._tick_floor = begins
         self._stale_ticks = 0
         self._unreadable = 0
@@ -223,6 +225,9 @@ class SymbolFeed:
             delay = self._policy.refetch.delay_s(min(self._overdue_asked, 32), 1.0)
             self._ask_again_at = self._timing.monotonic() + delay
             self._lane.fill_until(floor_to_timeframe(now_ms, "1m"))
+        if now_ms >= self._recheck_at_ms:
+            self._recheck_at_ms = now_ms + self._policy.recheck_ms
+            self._lane.recheck()
 
     def health(self) -> StreamHealth:
         """Return how the stream is doing."""
@@ -246,7 +251,13 @@ class SymbolFeed:
             open_interest_ms=self._interest.newest_ms if self._interest else None,
         )
 
-    def _make_lane(self, name: str, begins: int, deliver: Callable[[Released], None]) -> Lane:
+    def _make_lane(
+        self,
+        name: str,
+        begins: int,
+        deliver: Callable[[Released], None],
+        revise: Callable[[Revision], None],
+    ) -> Lane:
         return Lane(
             name,
             begins,
@@ -256,6 +267,7 @@ class SymbolFeed:
             policy=self._policy,
             tasks=self._tasks,
             on_death=lambda error: self.fail(f"internal error: {error!r}; see the log"),
+            on_revised=revise,
         )
 
     async def _close_by_clock(self, closer: StateCloser, now_ms: int) -> None:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from data.errors import DataError
 from data.ranges import Range
 from data.retry import Timing
+from data.streams.events import Revision
 from data.streams.policy import StreamPolicy
 from data.streams.sequencer import CandleSequencer, Released
 from data.streams.tasks import OnDeath, TaskOwner
@@ -26,7 +27,8 @@ _AT_ONCE: Final = 500
 class Lane:
     """Delivers a symbol's candles in order and complete, from the stream and from REST.
 
-    `fetch` returns the closed candles that open at start..end (ms, end excluded).
+    `fetch` returns the closed candles that open at start..end (ms, end excluded). `on_revised` is
+    told of candles that differ from what was delivered.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Lane:
         policy: StreamPolicy,
         tasks: TaskOwner,
         on_death: OnDeath,
+        on_revised: Callable[[Revision], None],
     ) -> None:
         self.name = name
         self.sequencer = CandleSequencer(next_open)
@@ -49,8 +52,11 @@ class Lane:
         self._policy = policy
         self._tasks = tasks
         self._on_death = on_death
+        self._on_revised = on_revised
         self._target = next_open
         self._filling: asyncio.Task[None] | None = None
+        self._rechecking: asyncio.Task[None] | None = None
+        self._rechecked_until = next_open
 
     @property
     def next_open(self) -> int:
@@ -71,6 +77,18 @@ class Lane:
         """Take a candle that another lane delivers."""
         self._accept(self.sequencer.pass_on(released))
 
+    def compare(self, candle: Candle) -> None:
+        """Take another lane's word on a candle that this one may have delivered."""
+        if candle.timestamp < self.next_open:
+            self.receive(candle)
+
+    def recheck(self) -> None:
+        """Ask REST for what was delivered since the last time; tell what it has otherwise."""
+        oldest = self.sequencer.oldest_open
+        if oldest is not None and self._rechecking is None:
+            work = self._recheck(max(oldest, self._rechecked_until), self.next_open)
+            self._rechecking = self._tasks.spawn(f"recheck {self.name}", work, self._on_death)
+
     def fill_until(self, end: int) -> None:
         """Ask REST for the candles that open before `end` (ms) and haven't come."""
         self._target = max(self._target, end)
@@ -79,8 +97,9 @@ class Lane:
 
     def close(self) -> None:
         """Ask and deliver no more."""
-        if self._filling is not None:
-            self._filling.cancel()
+        for task in (self._filling, self._rechecking):
+            if task is not None:
+                task.cancel()
 
     def _accept(self, released: Sequence[Released]) -> None:
         self._release(released)
@@ -110,6 +129,15 @@ class Lane:
                 await self._doubt(fruitless)
         finally:
             self._filling = None
+
+    async def _recheck(self, start: int, end: int) -> None:
+        try:
+            await self._take(await self._fetch(start, end))
+            self._rechecked_until = end
+        except DataError as error:
+            logger.debug("%s: not rechecked: %s", self.name, error)
+        finally:
+            self._rechecking = None
 
     def _wanted(self) -> Range | None:
         """Return the range to ask for: one candle on either side of the gap comes along."""
@@ -157,3 +185,5 @@ class Lane:
     def _release(self, released: Sequence[Released]) -> None:
         for item in released:
             self._deliver(item)
+        for revision in self.sequencer.take_revised():
+            self._on_revised(revision)

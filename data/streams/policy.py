@@ -17,7 +17,8 @@ class StreamPolicy:
     A candle without a closing mark is closed `close_grace_ms` after its minute. One that is
     `overdue_ms` late is asked for over REST; one that holds back later ones, after `gap_grace_s`.
     Where REST has neither the missing candle nor a later one, it is asked every `confirm_s`, and
-    after `confirm_tries` the candle is taken as missing.
+    after `confirm_tries` the candle is taken as missing. Every `recheck_ms` REST is asked for what
+    was delivered meanwhile: exchanges correct candles, and no stream tells it.
     """
 
     check_s: float = 1.0
@@ -31,5 +32,6 @@ class StreamPolicy:
     gap_grace_s: float = 0.5
     confirm_s: float = 10.0
     confirm_tries: int = 12
+    recheck_ms: int = 3_600_000
     reconnect: RetryPolicy = field(default_factory=lambda: RetryPolicy(first_s=1.0, longest_s=60.0))
     refetch: RetryPolicy = field(default_factory=lambda: RetryPolicy(first_s=2.0, longest_s=60.0))

@@ -46,6 +46,7 @@ class CandleSequencer:
         self.last_revision: Revision | None = None
         self.backfilled = 0
         self.missing = 0
+        self._revised: list[Revision] = []
         self._held: dict[int, tuple[Candle, bool]] = {}  # with whether it was backfilled
         self._delivered: OrderedDict[int, Candle] = OrderedDict()
 
@@ -60,6 +61,16 @@ class CandleSequencer:
         if self.next_open is None or not self._held:
             return None
         return self.next_open, min(self._held)
+
+    @property
+    def oldest_open(self) -> int | None:
+        """Return the open time of the oldest candle that a revision can still be told of."""
+        return next(iter(self._delivered), None)
+
+    def take_revised(self) -> list[Revision]:
+        """Return the revisions of delivered candles that were noted since the last call."""
+        revised, self._revised = self._revised, []
+        return revised
 
     def receive(self, candle: Candle, *, backfilled: bool = False) -> list[Released]:
         """Take a closed candle as it comes; return what can be released now."""
@@ -87,7 +98,7 @@ class CandleSequencer:
             if self.next_open is None:
                 self.next_open = candle.timestamp
             if candle.timestamp < self.next_open:
-                self._recheck(candle)
+                self._compare_delivered(candle)
                 continue
             known = self._held.get(candle.timestamp)
             if known is not None and not is_same(known[0], candle):
@@ -132,11 +143,8 @@ class CandleSequencer:
         return released
 
     def _drop(self, candle: Candle) -> None:
-        delivered = self._delivered.get(candle.timestamp)
-        if delivered is None:
-            self.duplicates += 1  # older than what is remembered, or before the beginning
-        else:
-            self._compare(delivered, candle)
+        # Without a revision it came twice, or is older than what is remembered or begun with.
+        self.duplicates += not self._compare_delivered(candle)
 
     def _compare(self, known: Candle, candle: Candle) -> None:
         if is_same(known, candle):
@@ -144,11 +152,15 @@ class CandleSequencer:
         else:
             self._note_revision(known, candle)
 
-    def _recheck(self, candle: Candle) -> None:
+    def _compare_delivered(self, candle: Candle) -> bool:
+        """Note a revision of a delivered candle, each once; tell whether it is one."""
         delivered = self._delivered.get(candle.timestamp)
-        if delivered is not None and not is_same(delivered, candle):
-            self._note_revision(delivered, candle)
-            self._delivered[candle.timestamp] = candle  # the same revision counts once
+        if delivered is None or is_same(delivered, candle):
+            return False
+        self._note_revision(delivered, candle)
+        self._revised.append(Revision(delivered, candle))
+        self._delivered[candle.timestamp] = candle
+        return True
 
     def _note_revision(self, delivered: Candle, revised: Candle) -> None:
         self.revisions += 1

@@ -163,3 +163,21 @@ def test_no_order_of_arrival_needs_a_backfill_if_nothing_is_lost(order, repeated
 
     assert minutes(delivered) == list(range(12))
     assert sequencer.duplicates == 1
+
+
+def test_revisions_of_what_was_delivered_are_told_once_each_and_of_what_is_held_never():
+    sequencer = CandleSequencer(START)
+    sequencer.receive(candle(0, close=100.0))
+    sequencer.receive(candle(2, close=100.0))
+    sequencer.receive(candle(2, close=99.0))  # nobody has seen it yet
+    assert sequencer.take_revised() == []
+
+    sequencer.receive(candle(0, close=101.0))
+    sequencer.receive(candle(0, close=101.0))
+    sequencer.backfill([candle(0, close=101.0), candle(1)])
+    sequencer.backfill([candle(0, close=102.0)])
+    told = [(r.delivered.close, r.revised.close) for r in sequencer.take_revised()]
+
+    assert told == [(100.0, 101.0), (101.0, 102.0)]
+    assert sequencer.take_revised() == []
+    assert sequencer.oldest_open == START

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
+from bot.services.forward.revisions import revised_closes
 from data.storage.records import ForwardEvent, StoredTrade
 from engine.orders import ExitReason, Side, Trade
 from engine.timeframe import MINUTE_MS
@@ -12,6 +13,7 @@ from engine.timeframe import MINUTE_MS
 # Prices that differ by less are the same price: a billionth, in basis points.
 _SAME_PRICE_BPS: Final = 1e-5
 _PAUSE_KINDS: Final = ("paused", "resumed")
+_OUTAGE_KINDS: Final = ("stream_down", "stream_up", "recovered")
 _CLOSED_BY_PRICE: Final = (ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT, ExitReason.LIQUIDATION)
 
 
@@ -25,9 +27,15 @@ class Cause(StrEnum):
     TICK_ORDER = "ticks showed which level came first"
     LATE_CLOSE = "the tape moved before the closing candle arrived"
     PAUSED = "entries were paused"
+    REVISED = "revised candle"
     OUTAGE = "an outage, or a late or revised candle"
     FOLLOWS = "follows from an earlier difference"
     OPEN = "still open in the forward test"
+
+
+# How far back a strategy's averages usually look.
+_REMEMBERED_CANDLES: Final = 100
+_MAY_BE_REVISED: Final = (Cause.TICK_OVERSHOOT, Cause.LATE_CLOSE, Cause.OUTAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,15 @@ class TradePair:
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """All trades of both sides in order of entry; times in ms UTC."""
+    """All trades of both sides in order of entry; times in ms UTC.
+
+    `revised` are the closes of candles that the exchange corrected after the test acted on them.
+    """
 
     start: int
     end: int
     pairs: tuple[TradePair, ...]
+    revised: tuple[int, ...] = ()
 
     @property
     def matched(self) -> int:
@@ -85,24 +97,64 @@ def compare(
     events: Sequence[ForwardEvent],
     start: int,
     end: int,
+    decided_every_ms: int = MINUTE_MS,
 ) -> ParityReport:
     """Pair the trades of a forward test with a backtest's and name the cause of each difference.
 
     `open_entries` are entry times (ms) of positions that the forward test still holds.
+    `decided_every_ms` is the length of the candles at whose close the strategy decides.
     """
+    story = _Story.of(events, decided_every_ms)
     waiting = {(trade.entry_time, trade.side, trade.id): trade for trade in backtest}
     pairs: list[TradePair] = []
     for stored in live:
         trade = stored.trade
         other = _take_partner(waiting, trade)
-        pairs.append(_pair(stored, other) if other else _alone(trade, None, pairs, events))
+        pairs.append(_pair(stored, other, story) if other else _alone(trade, None, pairs, story))
     for trade in waiting.values():
         if trade.entry_time in open_entries:
             pairs.append(TradePair(None, trade, Cause.OPEN))
         else:
-            pairs.append(_alone(None, trade, pairs, events))
+            pairs.append(_alone(None, trade, pairs, story))
     pairs.sort(key=_entry_time)
-    return ParityReport(start, end, tuple(pairs))
+    return ParityReport(start, end, tuple(pairs), story.revised)
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """What befell a test, as far as it explains differences; times in ms."""
+
+    events: Sequence[ForwardEvent]
+    revised: tuple[int, ...]
+    outages: tuple[int, ...]
+    decided_every_ms: int
+
+    @classmethod
+    def of(cls, events: Sequence[ForwardEvent], decided_every_ms: int) -> Self:
+        outages = tuple(event.time for event in events if event.kind in _OUTAGE_KINDS)
+        return cls(events, revised_closes(events), outages, decided_every_ms)
+
+    def was_revised_at(self, *fills: int) -> bool:
+        """Tell whether one of these fills was decided by a candle that was revised."""
+        closes = [_minute(time) * MINUTE_MS for time in fills]
+        first = [close - self.decided_every_ms for close in closes]
+        return any(
+            begin < revised <= close
+            for begin, close in zip(first, closes, strict=True)
+            for revised in self.revised
+        )
+
+    def was_revised_before(self, time: int) -> bool:
+        """Tell whether a revision still shows in averages at a time, and no outage came since."""
+        until = _minute(time) * MINUTE_MS
+        since = max((each for each in self.outages if each <= until), default=0)
+        since = max(since, until - _REMEMBERED_CANDLES * self.decided_every_ms)
+        return any(since < revised <= until for revised in self.revised)
+
+    def was_paused(self, time: int) -> bool:
+        """Tell whether entries were paused at a time."""
+        before = [e for e in self.events if e.kind in _PAUSE_KINDS and e.time <= time]
+        return bool(before) and max(before, key=lambda event: event.time).kind == "paused"
 
 
 def _take_partner(waiting: dict[tuple[int, Side, int], Trade], trade: Trade) -> Trade | None:
@@ -113,11 +165,26 @@ def _take_partner(waiting: dict[tuple[int, Side, int], Trade], trade: Trade) -> 
     return None
 
 
-def _pair(stored: StoredTrade, other: Trade) -> TradePair:
+def _pair(stored: StoredTrade, other: Trade, story: _Story) -> TradePair:
     trade = stored.trade
     entry_bps = _bps(trade.entry_price, other.entry_price)
     exit_bps = _bps(trade.exit_price, other.exit_price)
-    return TradePair(trade, other, _cause(stored, other, entry_bps, exit_bps), entry_bps, exit_bps)
+    cause = _cause(stored, other, entry_bps, exit_bps)
+    if cause in _MAY_BE_REVISED and _comes_of_revision(trade, other, entry_bps, story):
+        cause = Cause.REVISED
+    return TradePair(trade, other, cause, entry_bps, exit_bps)
+
+
+def _comes_of_revision(trade: Trade, other: Trade, entry_bps: float, story: _Story) -> bool:
+    """Tell whether what differs was decided by a candle that was revised."""
+    by_price = trade.exit_reason in _CLOSED_BY_PRICE
+    if not (_same_exit(trade, other) and trade.exit_reason == other.exit_reason):
+        first = min(trade.exit_time, other.exit_time)
+        return story.was_revised_at(trade.entry_time, first) or story.was_revised_before(first)
+    # Levels of stops and targets come from the candle of the entry.
+    if abs(entry_bps) > _SAME_PRICE_BPS or by_price:
+        return story.was_revised_at(trade.entry_time)
+    return story.was_revised_at(trade.exit_time)
 
 
 def _cause(stored: StoredTrade, other: Trade, entry_bps: float, exit_bps: float) -> Cause:
@@ -141,21 +208,18 @@ def _alone(
     live: Trade | None,
     backtest: Trade | None,
     pairs: Sequence[TradePair],
-    events: Sequence[ForwardEvent],
+    story: _Story,
 ) -> TradePair:
     trade = live or backtest
-    if trade and backtest and _was_paused(events, trade.entry_time):
+    assert trade is not None
+    if backtest and story.was_paused(trade.entry_time):
         return TradePair(live, backtest, Cause.PAUSED)
-    earlier = any(
-        pair.cause is not Cause.NONE and trade and _entry_time(pair) <= trade.entry_time
-        for pair in pairs
-    )
-    return TradePair(live, backtest, Cause.FOLLOWS if earlier else Cause.OUTAGE)
-
-
-def _was_paused(events: Sequence[ForwardEvent], time: int) -> bool:
-    before = [event for event in events if event.kind in _PAUSE_KINDS and event.time <= time]
-    return bool(before) and max(before, key=lambda event: event.time).kind == "paused"
+    if story.was_revised_at(trade.entry_time):
+        return TradePair(live, backtest, Cause.REVISED)
+    if any(p.cause is not Cause.NONE and _entry_time(p) <= trade.entry_time for p in pairs):
+        return TradePair(live, backtest, Cause.FOLLOWS)
+    is_revised = story.was_revised_before(trade.entry_time)
+    return TradePair(live, backtest, Cause.REVISED if is_revised else Cause.OUTAGE)
 
 
 def _entry_time(pair: TradePair) -> int:

@@ -22,7 +22,7 @@ from data.storage.records import ForwardTest
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.orders import Trade
 from engine.results import EquityCurve
-from engine.timeframe import MINUTE_MS
+from engine.timeframe import MINUTE_MS, get_timeframe_ms
 
 # Everything that explains a difference; a test of a year has a few thousand.
 _MOST_EVENTS = 100_000
@@ -53,10 +53,11 @@ class RerunJob:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """The backtest of a forward test's period."""
+    """The backtest of a forward test's period; the strategy decides at closes so many ms apart."""
 
     trades: tuple[Trade, ...]
     equity: EquityCurve
+    decided_every_ms: int = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def execute_rerun(job: RerunJob, report: Callable[[Any], None]) -> Rerun:
     rates = tuple(zip(funding.time.tolist(), funding.rate.tolist(), strict=True))
     strategy = StrategyLibrary(job.strategies_folder).load(request.strategy).strategy
     results = run_backtest(request, strategy, BacktestData(candles, funding=rates))
-    return Rerun(results.trades, results.equity)
+    return Rerun(results.trades, results.equity, min(map(get_timeframe_ms, strategy.timeframes)))
 
 
 class Comparer:
@@ -126,6 +127,7 @@ class Comparer:
             events=events[::-1],
             start=config.started_at,
             end=end,
+            decided_every_ms=rerun.decided_every_ms,
         )
         return Comparison(test, report, live, rerun.equity)
 

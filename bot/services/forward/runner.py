@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from bot.errors import InvalidInput
 from bot.services.forward.funding import FundingWatch
+from bot.services.forward.revisions import told_of_revision
 from bot.services.forward.session import ForwardSession
 from bot.services.forward.ticks import HeldTicks
 from bot.services.forward.turns import Turns
@@ -25,7 +26,14 @@ from data.errors import (
     UnstorableValue,
 )
 from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
-from data.streams.events import CandleArrived, FeedFailed, StreamDown, StreamUp, Tick
+from data.streams.events import (
+    CandleArrived,
+    CandleRevised,
+    FeedFailed,
+    StreamDown,
+    StreamUp,
+    Tick,
+)
 from engine.candles import Candle, CandleSeries
 from engine.timeframe import MINUTE_MS
 
@@ -43,7 +51,7 @@ _LASTING: Final = (
     UnstorableValue,
 )
 
-MarketEvent = CandleArrived | Tick | StreamDown | StreamUp | FeedFailed
+MarketEvent = CandleArrived | CandleRevised | Tick | StreamDown | StreamUp | FeedFailed
 
 
 class StepStore(Protocol):
@@ -169,6 +177,10 @@ class ForwardRunner:
         """Take that the stream broke, or is back."""
         self._put(event)
 
+    def on_revision(self, event: CandleRevised) -> None:
+        """Take that a candle was not final; what was traded at it stays."""
+        self._put(event)
+
     def on_failure(self, event: FeedFailed) -> None:
         """Take that no more data will come."""
         self._put(event)
@@ -221,6 +233,8 @@ class ForwardRunner:
             await self._candle(event)
         elif isinstance(event, _Order):
             await self._carry_out(event)
+        elif isinstance(event, CandleRevised):
+            await self._store.save_event(self.session.test.id, told_of_revision(event.revision))
         elif isinstance(event, FeedFailed):
             await self.report_fault(f"no more market data: {event.reason}")
         else:

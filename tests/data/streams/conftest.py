@@ -81,6 +81,7 @@ class Recorder:
 
     def __init__(self):
         self.arrived, self.ticks, self.outages, self.failures = [], [], [], []
+        self.revisions = []
         self._changed = asyncio.Event()
 
     def on_candle(self, event):
@@ -93,6 +94,10 @@ class Recorder:
 
     def on_outage(self, event):
         self.outages.append(event)
+        self._changed.set()
+
+    def on_revision(self, event):
+        self.revisions.append(event)
         self._changed.set()
 
     def on_failure(self, event):

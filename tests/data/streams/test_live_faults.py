@@ -173,8 +173,57 @@ async def test_a_revision_is_told_and_not_delivered_again(market, listener):
     assert [event.candle for event in listener.arrived] == [first, second]
     (health,) = market.live.health()
     assert health.revisions == 1
+    [told] = listener.revisions
+    assert (told.symbol, told.revision.delivered) == ("BTC/USDT", first)
+    assert told.revision.revised == true
     assert health.last_revision.volume_change == pytest.approx(true.volume - first.volume)
     assert health.last_revision.volume_change > 0
+
+
+async def test_a_revision_that_no_stream_tells_is_found_within_the_hour(market, listener, recorder):
+    market.exchange.faults.set(revised_closes=1)
+    await market.pass_minutes(1)
+    await listener.candles(1)
+    late = recorder()
+    await market.live.subscribe_market("BTC/USDT", late)
+    await market.pass_minutes(60)
+    await listener.candles(61)
+    await market.timing.wake(CHECK_S)
+    await listener.until(lambda: listener.revisions)
+    (true,) = await market.rest_candles(0, 1)
+
+    [told] = listener.revisions
+    assert told.revision.delivered == listener.arrived[0].candle
+    assert told.revision.revised == true
+    assert listener.minutes == list(range(61))  # nothing is told again
+    assert late.revisions == []  # it never saw that candle
+    asked = market.exchange.faults.counters["GET /fapi/v1/klines"]
+    await market.pass_minutes(3)
+    await market.timing.wake(CHECK_S)
+    await market.timing.asleep(CHECK_S)
+    assert market.exchange.faults.counters["GET /fapi/v1/klines"] == asked
+
+
+async def test_a_recheck_that_fails_costs_nothing(market, listener):
+    await market.pass_minutes(61)
+    await listener.candles(61)
+    market.exchange.faults.set(server_error=1, rest_path="/fapi/v1/klines")
+    await market.timing.wake(CHECK_S)
+    await market.pass_minutes(1)
+
+    assert len(await listener.candles(62)) == 62
+    assert listener.revisions == listener.failures == []
+
+
+async def test_a_listener_that_fails_on_a_revision_is_dropped(market, listener):
+    market.exchange.faults.set(revised_closes=1)
+    listener.on_revision = lambda event: 1 / 0
+    await market.pass_minutes(61)
+    await listener.candles(61)
+    await market.timing.wake(CHECK_S)
+    await listener.until(lambda: listener.failures)
+
+    assert market.live.health() == ()
 
 
 async def test_candles_that_the_stream_alone_lacks_come_over_rest(market, listener):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.services.forward.ports import unstored
+from bot.services.forward.rerun import Comparer
 from bot.services.forward.session import ForwardConfig, ForwardSession
+from bot.services.market_data import MarketData
+from data.cache import CandleStore
 from data.storage.records import NewForwardTest
 from engine.candles import Candle, CandleSeries
 from tests.soak.world import MINUTE_MS, World, open_world
@@ -45,6 +48,24 @@ def flat_candles():
 @pytest.fixture
 def fake_store():
     return FakeStore
+
+
+@pytest.fixture
+def comparison_of():
+    """Compare a test of a world with the backtest of its period."""
+    return _compare
+
+
+class _InThread:
+    """Does in a thread what worker processes do."""
+
+    async def run(self, function, argument, *, on_progress=None):
+        return await asyncio.to_thread(function, argument, lambda _: None)
+
+
+async def _compare(world, database, test):
+    market = MarketData(world.settings, CandleStore(world.settings.candles_dir))
+    return await Comparer(world.settings, database, market, _InThread()).compare(test)
 
 
 class FakeStore:

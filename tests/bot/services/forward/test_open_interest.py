@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from bot.services.forward.parity import Cause
-from bot.services.forward.rerun import Comparer
 from bot.services.forward.service import ForwardAsk
-from bot.services.market_data import MarketData
 from data.cache import CandleStore, SeriesKey
 from data.interest_record import InterestRecord, interest_folder
 from tests.soak.world import MINUTE_MS, open_world
@@ -46,13 +44,6 @@ class Interested(Strategy):
     def set_state(self, state):
         self.seen = state["seen"]
 '''
-
-
-class InThread:
-    """Does in a thread what worker processes do."""
-
-    async def run(self, function, argument, *, on_progress=None):
-        return await asyncio.to_thread(function, argument, lambda _: None)
 
 
 @pytest.fixture
@@ -97,23 +88,24 @@ def true_interest(world, times):
     return [int(each) / world.exchange.market.spec("BTCUSDT").quantity_scale for each in units]
 
 
-async def compare(world, database, test):
-    market = MarketData(world.settings, CandleStore(world.settings.candles_dir))
-    comparer = Comparer(world.settings, database, market, InThread())
-    return await comparer.compare(test)
-
-
-async def assert_equals_its_rerun(world, database, test):
+@pytest.fixture
+def assert_equals_its_rerun(comparison_of):
     """The backtest over the values that were recorded trades as the test did, to the last bit."""
-    comparison = await compare(world, database, test)
-    closed = [pair for pair in comparison.report.pairs if pair.cause is not Cause.OPEN]
-    assert [pair.cause for pair in closed] == [Cause.NONE] * len(closed)
-    assert [pair.live for pair in closed] == [pair.backtest for pair in closed]
-    assert comparison.live.equity[:-1].tolist() == comparison.backtest.equity[:-1].tolist()
-    return len(closed)
+
+    async def check(world, database, test):
+        comparison = await comparison_of(world, database, test)
+        closed = [pair for pair in comparison.report.pairs if pair.cause is not Cause.OPEN]
+        assert [pair.cause for pair in closed] == [Cause.NONE] * len(closed)
+        assert [pair.live for pair in closed] == [pair.backtest for pair in closed]
+        assert comparison.live.equity[:-1].tolist() == comparison.backtest.equity[:-1].tolist()
+        return len(closed)
+
+    return check
 
 
-async def test_a_strategy_that_reads_open_interest_trades_as_its_backtest_does(world):
+async def test_a_strategy_that_reads_open_interest_trades_as_its_backtest_does(
+    world, assert_equals_its_rerun
+):
     async with world.process() as (service, database):
         test = await start(world, service)
         await pass_minutes(world, service, 90)
@@ -127,7 +119,9 @@ async def test_a_strategy_that_reads_open_interest_trades_as_its_backtest_does(w
     assert trades >= 2
 
 
-async def test_after_a_restart_and_a_recovery_the_values_are_those_used_live(world):
+async def test_after_a_restart_and_a_recovery_the_values_are_those_used_live(
+    world, assert_equals_its_rerun
+):
     async with world.process() as (service, _):
         test = await start(world, service)
         await pass_minutes(world, service, 40)
@@ -152,7 +146,9 @@ async def test_after_a_restart_and_a_recovery_the_values_are_those_used_live(wor
     assert [seen[time] for time in away] == true_interest(world, closes)
 
 
-async def test_what_was_missed_in_an_outage_has_the_history_s_open_interest(world):
+async def test_what_was_missed_in_an_outage_has_the_history_s_open_interest(
+    world, assert_equals_its_rerun
+):
     async with world.process() as (service, database):
         test = await start(world, service)
         await pass_minutes(world, service, 12)

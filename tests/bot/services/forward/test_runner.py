@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import logging
 
 import pytest
@@ -7,7 +8,15 @@ from bot.errors import InvalidInput
 from bot.services.forward.funding import FundingWatch
 from bot.services.forward.runner import ForwardRunner
 from data.errors import DatabaseFull, ExchangeUnavailable, RecordConflict
-from data.streams.events import CandleArrived, FeedFailed, StreamDown, StreamUp, Tick
+from data.streams.events import (
+    CandleArrived,
+    CandleRevised,
+    FeedFailed,
+    Revision,
+    StreamDown,
+    StreamUp,
+    Tick,
+)
 from engine import Signal, Strategy
 from engine.orders import ExitReason
 from tests.soak.world import Watcher, settle
@@ -317,3 +326,16 @@ async def test_a_runner_knows_a_rate_before_its_candle_passes(start, arrival):
     runner.on_candle(arrival(119))
     await settle(runner)
     assert len(rates.asked) == 1
+
+
+async def test_a_revised_candle_is_noted_and_what_was_traded_stays(start, arrival):
+    runner, store, _ = start()
+    event = arrival(0)
+    runner.on_candle(event)
+    revised = dataclasses.replace(event.candle, high=event.candle.high + 1.0)
+    runner.on_revision(CandleRevised("X/USDT", Revision(event.candle, revised)))
+    await settle(runner)
+    [told] = store.events
+    assert (told.time, told.kind) == (START + MINUTE_MS, "candle_revised")
+    assert told.details["changed"] == {"high": [event.candle.high, event.candle.high + 1.0]}
+    assert runner.session.last_open_time == START
