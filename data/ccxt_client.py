@@ -7,6 +7,7 @@ import asyncio
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 
 from data.errors import ExchangeError, ExchangeUnavailable, UnknownSymbol, UnsupportedRequest
 from data.retry import TransientFault
+from data.venues.base import VenueFacts
+from data.venues.row_text import RowText, decode_answer
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 _TRY_AGAIN_STATUSES: Final = frozenset({403, 408, 418, 425, 429})
@@ -39,11 +42,12 @@ class ExchangeSettings:
     ws_url: str | None = None
 
 
-async def make_client(settings: ExchangeSettings, ccxt_class: str, *, timeout_s: float) -> Any:
+async def make_client(settings: ExchangeSettings, facts: VenueFacts, *, timeout_s: float) -> Any:
     """Return a ccxt client that neither limits nor repeats requests itself; close it."""
     module = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
-    base = getattr(module, ccxt_class)
-    kind = type(ccxt_class, (base,), {"handle_errors": _handle_errors(base)})
+    base = getattr(module, facts.ccxt_class)
+    own = {"handle_errors": _handle_errors(base), "parse_json": _parse_json(base, facts.rows_at)}
+    kind = type(facts.ccxt_class, (base,), own)
     client = kind(
         {
             "enableRateLimit": False,
@@ -111,6 +115,9 @@ def translate(error: Exception, exchange: str) -> Exception:
 def _handle_errors(base: Any) -> Any:
     def handle_errors(self: Any, *answer: Any) -> Any:
         code, reason, headers, body = answer[0], answer[1], answer[4], answer[5]
+        if code < 400:
+            is_rows = isinstance(answer[6], RowText)  # what ccxt looks for isn't among them
+            return None if is_rows else base.handle_errors(self, *answer)
         detail = _shorten(f"HTTP {code} {reason or ''} {body or ''}")
         if code in _TRY_AGAIN_STATUSES or code >= 500:
             raise TransientFault(detail, wait_s=_asked_wait(code, headers))
@@ -119,12 +126,17 @@ def _handle_errors(base: Any) -> Any:
                 f"{self.id} refuses this machine's location ({detail}): run elsewhere,"
                 " or set EXCHANGE to another exchange"
             )
-        handled = base.handle_errors(self, *answer)
-        if code >= 400:
-            raise UnsupportedRequest(f"{self.id} refuses the request: {detail}")
-        return handled
+        base.handle_errors(self, *answer)
+        raise UnsupportedRequest(f"{self.id} refuses the request: {detail}")
 
     return handle_errors
+
+
+def _parse_json(base: Any, rows_at: tuple[str, ...] | None) -> Any:
+    def parse_json(self: Any, text: str) -> Any:
+        return decode_answer(text, rows_at, partial(base.parse_json, self))
+
+    return parse_json
 
 
 def _asked_wait(code: int, headers: Mapping[str, str]) -> float | None:

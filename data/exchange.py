@@ -252,7 +252,7 @@ async def open_exchange(
     """
     venue = find_venue(settings.name)
     check_settings(settings, venue)
-    client = await make_client(settings, venue.facts.ccxt_class, timeout_s=timeout_s)
+    client = await make_client(settings, venue.facts, timeout_s=timeout_s)
     try:
         yield ExchangeClient(
             settings, venue, client, rate_limit=rate_limit, timing=timing, policy=policy

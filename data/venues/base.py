@@ -1,7 +1,7 @@
 """What every exchange module offers: calls to make, and how to read the answers. No sockets.
 
-A parse function takes the decoded JSON of one answer and may raise ValueError, TypeError,
-KeyError or IndexError where it isn't what the exchange documents.
+A parse function takes the decoded JSON of one answer, in which rows may be a RowText, and may
+raise ValueError, TypeError, KeyError or IndexError where it isn't what the exchange documents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from data.venues.row_text import RowText
 from engine.candles import FloatArray, IntArray
 
 HOUR_MS = 3_600_000
@@ -90,7 +92,8 @@ class VenueFacts:
 
     `intervals` maps Jesse's timeframes to the exchange's words. `keeps_latest` is how many
     candles the exchange keeps (None: all). `market_types` maps kinds to ccxt's words.
-    `clock_valid_s` is how long a server time, once asked, can be carried on.
+    `clock_valid_s` is how long a server time, once asked, can be carried on. `rows_at` names the
+    way to an answer's rows of candles (see `decode_answer`).
     """
 
     name: str
@@ -105,6 +108,7 @@ class VenueFacts:
     is_rate_limited: bool = True
     bare_symbol_is_perpetual: bool = False
     default_quote: str = "USDT"
+    rows_at: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +183,19 @@ def to_times(column: Sequence[Any]) -> IntArray:
     return times
 
 
-def columns_of_rows(rows: Any, *, taker_buy_field: int | None = None) -> CandleColumns:
-    """Read rows of [open time, open, high, low, close, volume, ...], oldest first.
+def columns_of_rows(
+    rows: Any, *, taker_buy_field: int | None = None, newest_first: bool = False
+) -> CandleColumns:
+    """Read rows of [open time, open, high, low, close, volume, ...].
 
     With `taker_buy_field` the volume delta is bought minus sold: 2 * taker buys - volume.
     """
-    if not isinstance(rows, list):
-        raise ValueError(f"candles should be a list, not {type(rows).__name__}")
-    time = to_times([row[0] for row in rows])
-    opened, high, low, close, volume = (
-        to_floats([row[field] for row in rows]) for field in range(1, 6)
-    )
-    delta = None
-    if taker_buy_field is not None:
-        delta = 2.0 * to_floats([row[taker_buy_field] for row in rows]) - volume
+    fields = [*range(6), *([] if taker_buy_field is None else [taker_buy_field])]
+    columns = _fields_of_rows(rows, fields)
+    if newest_first:
+        columns = [column[::-1] for column in columns]
+    time, opened, high, low, close, volume, *bought = columns
+    delta = 2.0 * bought[0] - volume if bought else None
     return CandleColumns(time, opened, high, low, close, volume, delta)
 
 
@@ -204,6 +207,21 @@ def values_of_records(records: Any, time_name: str, value_name: str) -> TimedVal
     values = to_floats([record[value_name] for record in records])
     time, first = np.unique(time, return_index=True)
     return TimedValues(time, values[first])
+
+
+def _fields_of_rows(rows: Any, fields: Sequence[int]) -> list[npt.NDArray[Any]]:
+    if isinstance(rows, RowText):
+        columns = rows.columns(fields)
+        if columns is not None:
+            return columns
+        rows = rows.decode()
+    if not isinstance(rows, list):
+        raise ValueError(f"candles should be a list, not {type(rows).__name__}")
+    time, *numbers = fields
+    return [
+        to_times([row[time] for row in rows]),
+        *(to_floats([row[number] for row in rows]) for number in numbers),
+    ]
 
 
 def _cast(column: Sequence[Any], kind: pa.DataType) -> Any:

@@ -50,6 +50,7 @@ _FACTS: Final = VenueFacts(
             "funding": WeightLimit(500, 300),
         }
     ),
+    rows_at=(),
 )
 _SIMULATED_FACTS: Final = VenueFacts(
     name="simulated",
@@ -62,6 +63,7 @@ _SIMULATED_FACTS: Final = VenueFacts(
     clock_valid_s=0.0,  # its market time may run at any speed
     is_rate_limited=False,  # on loopback; where it does refuse, it says for how long
     bare_symbol_is_perpetual=True,
+    rows_at=(),
 )
 
 

@@ -50,6 +50,7 @@ _FACTS: Final = VenueFacts(
     ),
     market_types=MappingProxyType({MarketKind.SPOT: "spot", MarketKind.PERPETUAL: "linear"}),
     limits=MappingProxyType({_POOL: WeightLimit(600, 5)}),
+    rows_at=("result", "list"),
 )
 
 
@@ -83,7 +84,7 @@ class Bybit:
 
     def parse_candles(self, answer: Any) -> CandleColumns:
         """Read an answer to `candles_call`, the forming candle included."""
-        return columns_of_rows(answer["result"]["list"][::-1])
+        return columns_of_rows(answer["result"]["list"], newest_first=True)
 
     def open_interest_history(self, instrument: Instrument) -> FlowHistory | None:
         """Return how open interest is paged; None where there is no history."""

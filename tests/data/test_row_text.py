@@ -1,0 +1,165 @@
+"""Rows read from their text hold what decoding would give, and what isn't rows is left to it."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from data.venues.base import columns_of_rows
+from data.venues.binance import Binance
+from data.venues.bybit import Bybit
+from data.venues.row_text import RowText, decode_answer
+
+NAMES = ("timestamp", "open", "high", "low", "close", "volume", "volume_delta")
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def same(left, right):
+    return all(
+        np.array_equal(getattr(left, name), getattr(right, name), equal_nan=True)
+        for name in NAMES
+        if getattr(right, name) is not None
+    )
+
+
+numbers = (
+    st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.decimals(0, 10**12, places=8).map(str)
+    | st.integers(0, 10**15).map(str)
+)
+rows_of_12 = st.lists(
+    st.tuples(
+        st.integers(0, 2**62),
+        *[numbers] * 5,
+        st.integers(0, 2**62),
+        numbers,
+        st.integers(0, 10**6),
+        *[numbers] * 2,
+        st.just("0"),
+    ).map(list),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(rows_of_12)
+def test_columns_are_those_of_the_decoded_rows(rows):
+    text = RowText(compact(rows))
+
+    assert text.columns([0, 1, 2, 3, 4, 5, 9]) is not None
+    assert same(columns_of_rows(text, taker_buy_field=9), columns_of_rows(rows, taker_buy_field=9))
+
+
+@given(rows_of_12, st.data())
+def test_a_text_that_was_changed_reads_as_its_decoded_form_or_not_at_all(rows, data):
+    text = compact(rows)
+    place = data.draw(st.integers(0, len(text) - 1))
+    letters = st.sampled_from('[]",0123456789.-e nul') | st.just("")
+    changed = "[[" + (text[:place] + data.draw(letters) + text[place + 1 :])[2:]
+
+    read = RowText(changed).columns([0, 1, 2, 3, 4, 5, 9])
+
+    if read is not None:
+        try:
+            decoded = json.loads(changed)
+        except ValueError:
+            return  # such as a number with a leading zero, or damage in a field that isn't read
+        expected = columns_of_rows(decoded)
+        assert read[0].tolist() == expected.timestamp.tolist()
+        assert np.array_equal(read[4], expected.close, equal_nan=True)
+
+
+@given(st.text('[]",01.', max_size=30).map(lambda text: f"[[{text}]]"))
+@example('[[1,"],[1,2]]')
+@example('[[1,""],[1,"]]')
+@example('[["],["]]')
+@example("[[,],[,]]")
+@example("[[]]")
+def test_any_brackets_quotes_and_commas_can_be_looked_at(text):
+    read = RowText(text).columns([0, 1])
+
+    assert read is None or len(read[0]) == len(read[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[1,"2"],[3]]',
+        '[[1,"2"],[3,"4",5]]',
+        '[[1,"2",9],[3],["4",5]]',
+        '[[1,"2"],3,["4","5"]]',
+        '[[1,"2"], [3,"4"]]',
+        '[[1,null],[3,"4"]]',
+        '[["1.5","2"]]',
+        '[[1,"2"],[3,"4"]',
+        '[[1,"2"],[3,"4]]',
+        '[[1,2"],[3,"4"]]',
+        "[[1]]",
+        "[[",
+    ],
+)
+def test_what_only_decoding_can_tell_is_left_to_it(text):
+    assert RowText(text).columns([0, 1]) is None
+
+
+def test_a_price_that_is_null_is_not_a_number_and_a_missing_time_is_refused():
+    row = [1, "1", "1", "1", "1", "1", 1, "1", 1, "1", "1", "0"]
+
+    columns = Binance().parse_candles(RowText(compact([row, [2, None, *row[2:]]])))
+
+    assert columns.timestamp.tolist() == [1, 2]
+    assert np.isnan(columns.open).tolist() == [False, True]
+    with pytest.raises(ValueError, match="missing"):
+        Binance().parse_candles(RowText(compact([row, [None, *row[1:]]])))
+    with pytest.raises(ValueError, match="Expecting"):
+        Binance().parse_candles(RowText("[[1,2"))
+
+
+def test_rows_are_left_as_text_only_where_the_exchange_has_them():
+    rows = '[[1,"2"]]'
+
+    assert decode_answer(rows, (), json.loads) == RowText(rows)
+    assert decode_answer(rows, None, json.loads) == [[1, "2"]]
+    assert decode_answer("[]", (), json.loads) == []
+    assert decode_answer('{"a":[[1]]}', (), json.loads) == {"a": [[1]]}
+
+
+def test_rows_within_an_envelope_are_found_by_their_name():
+    rows = [["1670608860000", "17055", "17073", "17027", "17055.5", "268611", "15.74"]] * 2
+    envelope = {"retCode": 0, "result": {"symbol": "X", "list": rows}, "retExtInfo": {}, "time": 1}
+
+    answer = decode_answer(compact(envelope), ("result", "list"), json.loads)
+
+    assert answer["result"].pop("list") == RowText(compact(rows))
+    assert answer == envelope | {"result": {"symbol": "X"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"list":[[1,"2"]],"result":{}}',
+        '{"result":{"list":[]}}',
+        '{"result":{"list":null},"time":1}',
+        '{"retCode":10001,"result":{}}',
+        '{"result":[{"list":[[1]]}]}',
+    ],
+)
+def test_an_envelope_of_another_shape_is_decoded_whole(text):
+    assert decode_answer(text, ("result", "list"), json.loads) == json.loads(text)
+
+
+def test_bybit_rows_in_text_are_turned_round():
+    rows = [
+        ["1670608860000", "17055", "17073", "17027", "17055.5", "268611", "15.74"],
+        ["1670608800000", "17071", "17073", "17027", "17055.5", "268611", "15.74"],
+    ]
+
+    columns = Bybit().parse_candles({"result": {"list": RowText(compact(rows))}})
+
+    assert columns.timestamp.tolist() == [1670608800000, 1670608860000]
+    assert columns.open.tolist() == [17071.0, 17055.0]
