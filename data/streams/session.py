@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 _LARGEST_FRAME: Final = 4 * 2**20
+_WITHOUT_PAUSE: Final = 64
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 UNREACHABLE: Final = (OSError, TimeoutError, WebSocketException)
 
@@ -148,23 +149,29 @@ class StreamSession:
             self._outbox.put_nowait(request.text)
 
     async def _read(self) -> None:
-        parse, monotonic = self._venue.parse, self._timing.monotonic
+        monotonic, read = self._timing.monotonic, 0
         async for text in self._socket:
             self.last_heard = monotonic()
-            if isinstance(text, bytes):
-                continue
-            try:
-                messages = parse(text)
-            except _UNREADABLE as error:
-                self._on_unreadable(f"{type(error).__name__}: {error} in {text[:200]}")
-                continue
-            for message in messages:
-                if isinstance(message, (StreamTrade, StreamCandle, StreamInterest)):
-                    self._on_message(self, message)
-                elif isinstance(message, Answer):
-                    self._settle(message)
-                elif isinstance(message, ServerLeaving):
-                    self.leaving.set()
+            if isinstance(text, str):
+                self._take(text)
+            read += 1
+            # Of a burst a thousand frames may be here already: then the loop above never waits.
+            if read % _WITHOUT_PAUSE == 0:
+                await asyncio.sleep(0)
+
+    def _take(self, text: str) -> None:
+        try:
+            messages = self._venue.parse(text)
+        except _UNREADABLE as error:
+            self._on_unreadable(f"{type(error).__name__}: {error} in {text[:200]}")
+            return
+        for message in messages:
+            if isinstance(message, (StreamTrade, StreamCandle, StreamInterest)):
+                self._on_message(self, message)
+            elif isinstance(message, Answer):
+                self._settle(message)
+            elif isinstance(message, ServerLeaving):
+                self.leaving.set()
 
     async def _write(self) -> None:
         while True:

@@ -12,8 +12,9 @@ from bot.errors import BotError
 from bot.services.forward.committer import StepCommitter
 from bot.services.forward.funding import FundingWatch
 from bot.services.forward.history import ForwardHistory
-from bot.services.forward.runner import ForwardRunner, RunnerWatcher
+from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.session import ForwardSession
+from bot.services.forward.storing import RunnerWatcher
 from bot.services.forward.turns import Turns
 from bot.services.strategies import StrategyLibrary
 from data.database import Database

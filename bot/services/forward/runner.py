@@ -6,26 +6,19 @@ Where that fails the runner stands still; who revives it begins with what is sto
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from bot.errors import InvalidInput
 from bot.services.forward.funding import FundingWatch
+from bot.services.forward.inbox import Inbox, LookedAt, Order, Seldom
 from bot.services.forward.revisions import told_of_revision
 from bot.services.forward.session import ForwardSession
-from bot.services.forward.ticks import HeldTicks
+from bot.services.forward.storing import RunnerWatcher, StepStore, is_lasting, told_of_outage
+from bot.services.forward.ticks import TickWatch
 from bot.services.forward.turns import Turns
-from data.errors import (
-    DatabaseCorrupted,
-    DatabaseMismatch,
-    DatabaseMisused,
-    RecordConflict,
-    StoreError,
-    UnknownRecord,
-    UnstorableValue,
-)
-from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
+from data.errors import StoreError
+from data.storage.records import ForwardTestStatus, StepRecord
 from data.streams.events import (
     CandleArrived,
     CandleRevised,
@@ -40,56 +33,7 @@ from engine.timeframe import MINUTE_MS
 log = logging.getLogger(__name__)
 
 _LARGEST_BLOCK: Final = 500
-
-# What no waiting mends; a full disk or a lock passes.
-_LASTING: Final = (
-    DatabaseCorrupted,
-    DatabaseMismatch,
-    DatabaseMisused,
-    RecordConflict,
-    UnknownRecord,
-    UnstorableValue,
-)
-
-MarketEvent = CandleArrived | CandleRevised | Tick | StreamDown | StreamUp | FeedFailed
-
-
-class StepStore(Protocol):
-    """Stores steps and states of forward tests; the database is one."""
-
-    async def commit_step(self, record: StepRecord) -> bool:
-        """Store a step whole."""
-
-    async def save_event(self, test_id: int, event: ForwardEvent) -> None:
-        """Store what happened beside the engine."""
-
-    async def set_forward_test_status(
-        self, test_id: int, status: ForwardTestStatus, *, fault: str | None = None
-    ) -> None:
-        """Store what the test is doing."""
-
-
-class RunnerWatcher(Protocol):
-    """Is told of what a runner did; must not raise."""
-
-    def on_step(self, runner: "ForwardRunner", record: StepRecord) -> None:
-        """Note that a step was stored."""
-
-    def on_fault(self, runner: "ForwardRunner", reason: str) -> None:
-        """Note that the test can't go on by itself."""
-
-
-class _Order:
-    """A change asked for by a person, carried out between two market events."""
-
-    def __init__(self, change: Callable[[], StepRecord]) -> None:
-        self.change = change
-        self.done: asyncio.Future[StepRecord] = asyncio.get_running_loop().create_future()
-
-    def refuse(self, error: Exception) -> None:
-        # Whoever asked may have gone.
-        if not self.done.done():
-            self.done.set_exception(error)
+_WITHOUT_PAUSE: Final = 128
 
 
 class ForwardRunner:
@@ -123,16 +67,15 @@ class ForwardRunner:
         self._until = until
         self._funding = funding
         self._turns = turns or Turns()
-        self._held = HeldTicks()
+        self._ticks = TickWatch(session)
         self._is_busy = False
-        self._waiting: deque[MarketEvent | _Order] = deque()
-        self._arrived = asyncio.Event()
+        self._inbox = Inbox()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def backlog(self) -> int:
         """How many events wait."""
-        return len(self._waiting)
+        return len(self._inbox)
 
     def start(self) -> None:
         """Begin to work on the queue."""
@@ -146,7 +89,7 @@ class ForwardRunner:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        self._refuse_orders("it was stopped")
+        self._inbox.refuse_orders(self._not_now("it was stopped"))
 
     async def order(self, change: Callable[[], StepRecord]) -> StepRecord:
         """Carry a change out between two market events and store it; raises what it raises.
@@ -156,34 +99,35 @@ class ForwardRunner:
         """
         if self._task is None or self._task.done():
             raise self._not_now(self.fault or "it is not running")
-        order = _Order(change)
-        self._put(order)
+        order = Order(change)
+        self._inbox.put(order)
         return await order.done
 
     def on_candle(self, event: CandleArrived) -> None:
         """Take the next closed candle."""
-        self._put(event)
+        self._inbox.put(event)
 
     def on_tick(self, tick: Tick) -> None:
-        """Take a trade; without a position and a backlog it only moves the price."""
+        """Take a trade: it is looked at now, unless something comes before it."""
         session = self.session
-        is_idle = not self._waiting and not self._is_busy
-        if is_idle and not session.engine.portfolio.has_position:
+        if self._inbox or self._is_busy or self._task is None:
+            self._inbox.put(tick)
+        elif not session.engine.portfolio.has_position:
             session.see_price(tick.price, tick.time_ms)
         else:
-            self._put(tick)
+            self._look_now(tick)
 
     def on_outage(self, event: StreamDown | StreamUp) -> None:
         """Take that the stream broke, or is back."""
-        self._put(event)
+        self._inbox.put(event)
 
     def on_revision(self, event: CandleRevised) -> None:
         """Take that a candle was not final; what was traded at it stays."""
-        self._put(event)
+        self._inbox.put(event)
 
     def on_failure(self, event: FeedFailed) -> None:
         """Take that no more data will come."""
-        self._put(event)
+        self._inbox.put(event)
 
     async def take(self, missed: CandleSeries) -> None:
         """Let candles pass that were missed, and store the step."""
@@ -199,26 +143,16 @@ class ForwardRunner:
         )
         self._watcher.on_fault(self, reason)
 
-    def _put(self, event: MarketEvent | _Order) -> None:
-        self._waiting.append(event)
-        self._arrived.set()
-
-    async def _next(self) -> MarketEvent | _Order:
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._waiting.popleft()
-
     async def _run(self) -> None:
         while True:
-            event = await self._next()
+            await self._inbox.arrived()
             try:
                 self._is_busy = True
-                await self._handle(event)
+                await self._work_off()
                 self._is_busy = False
             except StoreError as error:
                 reason = f"state can't be stored: {error}"
-                await self._stand_still(reason, lasting=isinstance(error, _LASTING))
+                await self._stand_still(reason, lasting=is_lasting(error))
                 return
             except Exception as error:
                 log.exception("forward test %s failed", self.session.test.name)
@@ -226,12 +160,25 @@ class ForwardRunner:
                 await self._stand_still(reason, lasting=True)
                 return
 
-    async def _handle(self, event: MarketEvent | _Order) -> None:
-        if isinstance(event, Tick):
-            await self._tick(event)
-        elif isinstance(event, CandleArrived):
+    async def _work_off(self) -> None:
+        """Handle all that waits, with pauses: a backlog of trades must not hold others up."""
+        handled = 0
+        while self._inbox:
+            event = self._inbox.take()
+            handled += 1
+            if not isinstance(event, Tick):
+                await self._handle(event)
+            elif (record := self._look_at(event)) is not None:
+                await self._store_tick(record)
+            if handled % _WITHOUT_PAUSE == 0:
+                await asyncio.sleep(0)
+
+    async def _handle(self, event: Seldom) -> None:
+        if isinstance(event, CandleArrived):
             await self._candle(event)
-        elif isinstance(event, _Order):
+        elif isinstance(event, LookedAt):
+            await self._store_tick(event.record())
+        elif isinstance(event, Order):
             await self._carry_out(event)
         elif isinstance(event, CandleRevised):
             await self._store.save_event(self.session.test.id, told_of_revision(event.revision))
@@ -240,23 +187,21 @@ class ForwardRunner:
         else:
             await self._note_outage(event)
 
-    async def _tick(self, tick: Tick) -> None:
-        if self.reached_end.is_set():
-            return
-        forming = self.session.forming_open_time
-        if tick.time_ms < forming:
-            return  # the candle it belongs to has passed
-        self.session.see_price(tick.price, tick.time_ms)
-        if tick.time_ms < forming + MINUTE_MS:
-            await self._check(tick)
-        else:
-            self._held.hold(tick)
+    def _look_now(self, tick: Tick) -> None:
+        """Look at a trade without a way through the task; whatever comes of it is left to that."""
+        try:
+            outcome: StepRecord | Exception | None = self._look_at(tick)
+        except Exception as error:  # noqa: BLE001 - raised again by the task
+            outcome = error
+        if outcome is not None:
+            self._inbox.put(LookedAt(outcome))
 
-    async def _check(self, tick: Tick) -> None:
-        record = self.session.check_price(tick.price, tick.time_ms)
-        if record is not None:
-            await self._commit(record)
-            await self._note_strategy_fault()
+    def _look_at(self, tick: Tick) -> StepRecord | None:
+        return None if self.reached_end.is_set() else self._ticks.look_at(tick)
+
+    async def _store_tick(self, record: StepRecord) -> None:
+        await self._commit(record)
+        await self._note_strategy_fault()
 
     async def _candle(self, event: CandleArrived) -> None:
         await self._turns.take()
@@ -267,9 +212,9 @@ class ForwardRunner:
         await self._add_funding(block)
         await self._step(CandleSeries.from_candles(block), recovered=event.backfilled)
         self._note_end(block[-1].timestamp)
-        if self._held and not self.reached_end.is_set():
-            for tick in self._held.release(self.session.forming_open_time):
-                await self._check(tick)
+        if not self.reached_end.is_set():
+            for record in self._ticks.look_at_held():
+                await self._store_tick(record)
 
     async def _add_funding(self, block: Sequence[Candle]) -> None:
         watch, close_time = self._funding, block[-1].timestamp + MINUTE_MS
@@ -290,16 +235,11 @@ class ForwardRunner:
         """Return a candle and those that wait right behind it, without any seen or too late."""
         last = self.session.last_open_time or 0
         found: list[Candle] = []
-        next_event: MarketEvent | _Order | None = event
-        while isinstance(next_event, CandleArrived) and next_event.backfilled == event.backfilled:
-            candle = next_event.candle
+        for candle in self._inbox.take_along(event, _LARGEST_BLOCK):
             is_over = self.reached_end.is_set() or self._is_end(last)
             if candle.timestamp > last and not is_over:
                 found.append(candle)
                 last = candle.timestamp
-            if next_event is not event:
-                self._waiting.popleft()
-            next_event = self._waiting[0] if len(found) < _LARGEST_BLOCK and self._waiting else None
         return found
 
     def _is_end(self, open_time: int) -> bool:
@@ -309,7 +249,7 @@ class ForwardRunner:
         if open_time is not None and self._is_end(open_time):
             self.reached_end.set()
 
-    async def _carry_out(self, order: _Order) -> None:
+    async def _carry_out(self, order: Order) -> None:
         if order.done.done():
             return
         try:
@@ -322,8 +262,7 @@ class ForwardRunner:
         except BaseException as error:
             order.refuse(self._not_now(str(error) or "it was stopped"))
             raise
-        if not order.done.done():
-            order.done.set_result(record)
+        order.fulfil(record)
         await self._note_strategy_fault()
 
     async def _commit(self, record: StepRecord) -> None:
@@ -331,14 +270,8 @@ class ForwardRunner:
         self._watcher.on_step(self, record)
 
     async def _note_outage(self, event: StreamDown | StreamUp) -> None:
-        if isinstance(event, StreamDown):
-            self.down_since = event.since_ms
-            told = ForwardEvent(event.since_ms, "stream_down", {"reason": event.reason})
-        else:
-            self.down_since = None
-            gap = {"gap_from": event.gap_from, "gap_to": event.gap_to}
-            told = ForwardEvent(event.gap_to, "stream_up", gap)
-        await self._store.save_event(self.session.test.id, told)
+        self.down_since = event.since_ms if isinstance(event, StreamDown) else None
+        await self._store.save_event(self.session.test.id, told_of_outage(event))
 
     async def _note_strategy_fault(self) -> None:
         """Tell of a strategy that was put to rest in the step that is stored now."""
@@ -352,7 +285,7 @@ class ForwardRunner:
         if lasting:
             try:
                 await self.report_fault(reason)
-                self._refuse_orders(reason)
+                self._inbox.refuse_orders(self._not_now(reason))
                 return
             except StoreError:
                 log.exception("the fault of %s could not be stored", self.session.test.name)
@@ -360,13 +293,7 @@ class ForwardRunner:
         self.faulted.set()
         log.error("forward test %s stands still: %s", self.session.test.name, reason)
         self._watcher.on_fault(self, reason)
-        self._refuse_orders(reason)
-
-    def _refuse_orders(self, reason: str) -> None:
-        while self._waiting:
-            event = self._waiting.popleft()
-            if isinstance(event, _Order):
-                event.refuse(self._not_now(reason))
+        self._inbox.refuse_orders(self._not_now(reason))
 
     def _not_now(self, reason: str) -> InvalidInput:
         return InvalidInput(f"forward test {self.session.test.name} stands still: {reason}")

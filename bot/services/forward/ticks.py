@@ -1,11 +1,14 @@
-"""Trades that came before the candle they follow: kept until that candle closes. No engine here.
+"""Trades as a test looks at them: at once, or kept until the candle before them has closed.
 
 The closing frame of a candle comes up to a second after trades of the next minute. Were those
 looked at first, a stop could close a position that the strategy, at that close, still decides on.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
+from bot.services.forward.session import ForwardSession
+from data.storage.records import StepRecord
 from data.streams.events import Tick
 from engine.timeframe import MINUTE_MS
 
@@ -49,3 +52,32 @@ class HeldTicks:
         if not self._held:
             self._newest, self._minute = None, _NO_MINUTE
         return released
+
+
+class TickWatch:
+    """Checks a session's stops and targets against trades, each in the minute it belongs to."""
+
+    def __init__(self, session: ForwardSession) -> None:
+        self._session = session
+        self._held = HeldTicks()
+
+    def look_at(self, tick: Tick) -> StepRecord | None:
+        """Check a trade of the forming minute, keep a later one; None where nothing happened."""
+        session, time = self._session, tick.time_ms
+        forming = session.forming_open_time
+        if time < forming:
+            return None  # the candle it belongs to has passed
+        if time < forming + MINUTE_MS:
+            return session.on_tick(tick.price, time)
+        session.see_price(tick.price, time)
+        self._held.hold(tick)
+        return None
+
+    def look_at_held(self) -> Iterator[StepRecord]:
+        """Check the trades that were kept for the minute that forms now; yield what they do."""
+        if not self._held:
+            return
+        for tick in self._held.release(self._session.forming_open_time):
+            record = self._session.check_price(tick.price, tick.time_ms)
+            if record is not None:
+                yield record
