@@ -24,7 +24,7 @@ from data.cache import CandleStore, SeriesKey
 from engine.backtest import BacktestRequest
 from engine.timeframe import DAY_MS
 from tests.bench.market import key as minute_key
-from tests.bench.market import load
+from tests.bench.market import store
 from tests.bench.measuring import (
     EXCHANGE,
     ROOT,
@@ -88,8 +88,9 @@ def _make_hours(context: Context) -> Path:
     """Store the candles as 1h candles in a folder of their own; done twice, nothing changes."""
     folder = context.data_dir / "hours"
     key = SeriesKey(minute_key().exchange, minute_key().symbol, "1h")
-    store = CandleStore(folder / "candles")
-    store.write(key, load(context).aggregate("1h"), volume_delta_source="taker")
+    for month in store(context).read_months(minute_key()):
+        hours = month.aggregate("1h")
+        CandleStore(folder / "candles").write(key, hours, volume_delta_source="taker")
     return folder
 
 
