@@ -140,7 +140,9 @@ class DiscordAlerter:
         portfolio = await self._database.get_portfolio(test.id)
         step = portfolio.step if portfolio else 0
         payload = {**_facts(test), "reason": reason, "positions": positions}
-        message = _message(FAULT, f"forward:{test.id}:fault:{step}:{mark}", payload, test)
+        resumed = await self._database.get_setting(_resumed_key(test.id), 0)
+        key = f"forward:{test.id}:fault:{resumed}:{step}:{mark}"
+        message = _message(FAULT, key, payload, test)
         async with self._database.transaction() as transaction:
             await transaction.append_message(message)
             await transaction.set_setting(_told_key(test), mark)
@@ -233,7 +235,10 @@ class DiscordAlerter:
 
 async def forget_told_fault(database: Database, test: ForwardTest) -> None:
     """Let the next fault of a resumed test be told at once, even if it reads the same."""
-    await database.delete_setting(_told_key(test))
+    async with database.transaction() as transaction:
+        resumed = await transaction.get_setting(_resumed_key(test.id), 0)
+        await transaction.set_setting(_resumed_key(test.id), resumed + 1)
+        await transaction.delete_setting(_told_key(test))
     await let_next_fault_pass(database, test.id)
 
 
@@ -271,6 +276,11 @@ def _why_left(test: ForwardTest) -> str:
 
 def _told_key(test: ForwardTest) -> str:
     return f"forward:{test.id}:told_fault"
+
+
+def _resumed_key(test_id: int) -> str:
+    """Return where it is kept how often a test was resumed: what faults anew is told anew."""
+    return f"forward:{test_id}:resumed"
 
 
 def _nothing(test_id: int) -> None:

@@ -1,16 +1,24 @@
 """Alerts of forward tests as operators set them: silent, muted, counted; in the whole bot."""
 
+import asyncio
+
+import pytest
 from pydantic import SecretStr
 
+from bot.console.forward_alerts import shell_alerts
 from bot.sandbox.models import MessageFlag
 from bot.sandbox.permissions import Permission
+from bot.sandbox.redirect import redirect_discord
 from bot.services.alert_settings import AlertSettings, AlertState
+from bot.services.forward.compose import open_forward
+from bot.services.forward.service import ForwardAsk
 from bot.times import now_ms
 from data.database import Database
+from engine.errors import StrategyFailed
 
 from .conftest import until
 from .test_alerts_arrive import CLOSED, OPENED, count, expected_alerts
-from .test_webhook import trade
+from .test_webhook import Table, trade
 
 
 async def set_alerts(floor, kind, state):
@@ -143,9 +151,47 @@ async def test_a_fault_after_each_resumption_is_counted(floor):
     await floor.sent()
 
     texts = [m.text for m in floor.channel.messages if "is faulted" in m.text]
-    assert texts
+    assert len(texts) == 4
     assert "🔁" not in texts[0]
-    assert all(f"×{n}" in text for n, text in enumerate(texts[1:], start=2))
+    assert all(f"**×{n}** since" in text for n, text in enumerate(texts[1:], start=2))
+
+
+async def test_under_a_supervisor_a_test_that_faults_at_every_start_is_told_once(
+    settings, sandbox, market_clock
+):
+    hooked = settings.model_copy(update={"discord_webhook_url": SecretStr(sandbox.webhook_url)})
+    for _ in range(4):
+        with redirect_discord(sandbox):
+            await run_until_fault(hooked, market_clock)
+        await market_clock.advance_to(market_clock.now_ms() + 3 * 60_000)
+
+    faults = [m for m in sandbox.channel("research").messages if "is faulted" in m.text]
+    assert len(faults) == 1
+    async with Database.open(settings.data_dir / "jesse.db") as database:
+        stored = [await database.get_message(number) for number in range(1, 60)]
+        counted = [m for m in stored if m and m.kind == "fault" and m.muted_at is not None]
+        assert counted
+
+
+async def run_until_fault(settings, market_clock):
+    """Do what `jesse forward-test` does: resume what is faulted, trade until it is again."""
+    ask = ForwardAsk("eager", "BTC/USDT", name="one", params={"fails": True})
+    async with (
+        Database.open(settings.data_dir / "jesse.db") as database,
+        shell_alerts(settings, database, Table()) as alerts,
+        open_forward(settings, database, alerts) as service,
+    ):
+        if await database.find_forward_test("one"):
+            # It faults already over the candles that it missed.
+            with pytest.raises(StrategyFailed):
+                await service.resume("one")
+            return
+        test = await service.start(ask)
+        runner = await service.attach(test)
+        await alerts.begin(runner)
+        await market_clock.advance_to(market_clock.now_ms() + 4 * 60_000)
+        async with asyncio.timeout(60):
+            await runner.faulted.wait()
 
 
 async def all_messages(floor):
