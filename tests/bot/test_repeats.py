@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -246,3 +247,13 @@ def test_nothing_is_lost_whenever_the_process_restarts(events, restart_every):
             assert max(counts, default=0) == taken[kinds.FAULT, test_id]
     trades = [one for one, _ in told if one.kind == "trade_open"]
     assert trades == [one for one in by_id.values() if one.kind == "trade_open"]
+
+
+def test_the_documentation_tells_the_pauses():
+    page = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    hour = 60 * MINUTE_MS
+
+    assert f"held back for {FIRST_PAUSE_MS // MINUTE_MS} minutes" in text
+    assert f"up to {LONGEST_PAUSE_MS // hour} hours" in text
+    assert f"after {MEMORY_MS // hour} hours of calm" in text

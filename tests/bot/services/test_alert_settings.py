@@ -1,6 +1,8 @@
 """Which alerts are on, silent or off: what is kept, what can't be, and what counts as on."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,11 @@ def test_problems_are_told_from_notices_by_what_they_say():
     assert topic_of(alert_kinds.RECOVERY, {"tests": [1], "left": [1]}) is PROBLEM
     assert topic_of("summary_daily", {}) is topic_of("summary_weekly", {}) is SUMMARY
     assert topic_of(TRADE_CLOSE, {"is_problem": True}) is TRADE_CLOSED
+
+
+def test_the_documentation_names_every_kind_and_what_can_be_off():
+    page = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| (yes|no)\b[^|]*\|$", page.read_text(), re.M)
+    for topic in TOPICS:
+        [off] = [off for names, off in rows if topic.title in names]
+        assert off == ("yes" if topic.may_be_off else "no"), topic.title
