@@ -99,7 +99,7 @@ class App:
         assert self.settings.discord_token is not None
         token = self.settings.discord_token.get_secret_value()
         try:
-            await _retried("login", lambda: self.client.login(token))
+            await _retried("login", lambda: self.client.log_in(token))
         except discord.LoginFailure:
             raise InvalidSettings(
                 "Discord refuses DISCORD_TOKEN: copy it anew from the application's page"

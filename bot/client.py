@@ -100,14 +100,26 @@ class JesseClient(commands.Bot):
         """The command tree."""
         return cast(JesseTree, super().tree)
 
+    async def log_in(self, token: str) -> None:
+        """Log in; may be called again after a failure. Raises what Discord's library raises."""
+        try:
+            await self.login(token)
+        except BaseException:
+            # The library opens a session with each login, and would leave this one open.
+            await self.http.close()
+            self.http.connector = discord.utils.MISSING
+            raise
+
     async def setup_hook(self) -> None:
         """Add commands and buttons; tell Discord of the commands if they changed."""
         from bot.cogs import add_cogs
         from bot.ui.buttons import BUTTONS
         from bot.ui.forward_buttons import FORWARD_BUTTONS
 
-        await add_cogs(self)
-        self.add_dynamic_items(*BUTTONS, *FORWARD_BUTTONS)
+        # Where Discord failed after this, the next login comes here again.
+        if not self.cogs:
+            await add_cogs(self)
+            self.add_dynamic_items(*BUTTONS, *FORWARD_BUTTONS)
         home = discord.Object(self.gate.guild_id)
         self.command_ids = await self.tree.sync_if_changed(self.services.values, home)
 

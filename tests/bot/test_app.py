@@ -1,6 +1,7 @@
 """The app as a process: start, sync, restart, shutdown, outages, secrets."""
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -101,6 +102,24 @@ async def test_a_wrong_token_says_what_to_do(running, candles, sandbox):
     with pytest.raises(InvalidSettings, match="DISCORD_TOKEN: copy it anew"):
         async with running(discord_token=SecretStr("not-the-token")):
             pass
+
+
+@pytest.mark.parametrize(
+    "path", [r"/users/@me$", r"/applications/@me$", r"/applications/\d+/guilds/\d+/commands$"]
+)
+async def test_a_start_while_discord_fails_is_tried_again(
+    running, candles, sandbox, monkeypatch, caplog, path
+):
+    monkeypatch.setattr("bot.app._RETRY_S", 0.0)
+    # The HTTP library itself repeats a request once.
+    sandbox.faults.reset_next(4, path=path)
+    async with running() as bench:
+        message = await (await bench.user("viewer").slash("help")).finished()
+
+    assert "backtest" in message.text
+    assert sum("next try in" in record.getMessage() for record in caplog.records) == 2
+    gc.collect()
+    assert "Unclosed" not in caplog.text
 
 
 async def test_missing_settings_are_named_together():
