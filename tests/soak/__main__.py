@@ -1,6 +1,6 @@
 """`make soak`: what forward tests must survive, at full length; prints a table of figures.
 
-python -m tests.soak [month kills load week] [--quick]: all of them, or those that are named.
+python -m tests.soak [month kills load week unattended] [--quick]: all, or those that are named.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from rich.table import Table
 from bot.services.forward.service import ForwardAsk
 from tests.soak.kills import trade_in_peace, trade_under_fire
 from tests.soak.load import memory_over_days, under_load
+from tests.soak.unattended import differences, spend_in_peace, spend_under_fire
 from tests.soak.world import DAY_MS, MINUTE_MS, open_world, shipped_and_busy
 
 STRATEGIES = ("busy", "breakout", "ma_crossover", "multi_timeframe", "rsi_reversal")
@@ -101,11 +102,48 @@ async def week(folder: Path, quick: bool) -> list[Figure]:
     ]
 
 
+async def unattended(folder: Path, quick: bool) -> list[Figure]:
+    """Leave the whole bot alone for a day with random faults on all sides; look what it told."""
+    hours, seed = (3, 2) if quick else (24, 1)
+    for name in ("peace", "fire"):
+        (folder / name).mkdir()
+    peace = await spend_in_peace(folder / "peace", hours=hours)
+    fire = await spend_under_fire(folder / "fire", hours=hours, seed=seed)
+    wrong, trades = differences(peace, fire.books), sum(len(b.trades) for b in peace.values())
+    marks = sum(len(b.curve[0]) for b in peace.values())
+    blows, told = fire.blows, sorted(f"{name} {count}" for name, count in fire.blows.items())
+    alive = sum(books.status == "running" for books in fire.books.values())
+    figures = [
+        Figure("simulated hours", f"{hours} (in {fire.took_s:.0f} s)", "", True),
+        Figure(f"faults of {len(blows)} kinds", str(sum(blows.values())), "", True),
+        Figure("which", ", ".join(told), "", True),
+        Figure("starts of the bot", str(fire.starts), "", True),
+        Figure("ends that nobody asked for", str(len(fire.deaths)), "0", not fire.deaths),
+        Figure("tests that still trade", f"{alive} of {len(peace)}", "all", alive == len(peace)),
+        Figure("faults of tests told", str(fire.faults_told), "0", not fire.faults_told),
+        Figure(
+            f"{trades} trades, {marks} marks of equity: differ from a day in peace",
+            ", ".join(wrong) or "none",
+            "none",
+            not wrong and trades > 0,
+        ),
+    ]
+    for place, seen in (("the channel", fire.channel), ("threads", fire.threads)):
+        what = f"{seen.wanted} alerts of trades in {place}"
+        sent = f"in {seen.messages} messages, {seen.digests} of them digests"
+        lost, doubled, order = len(seen.lost), len(seen.doubled), len(seen.disordered)
+        found = f"{lost} lost, {doubled} doubled, {order} out of order"
+        is_met = seen.wanted > 0 and not (lost or doubled or order)
+        figures += [Figure(what, sent, "", True), Figure(what, found, "0, 0, 0", is_met)]
+    return figures
+
+
 SOAKS: dict[str, Callable[[Path, bool], Awaitable[list[Figure]]]] = {
     "month": month,
     "kills": kills,
     "load": load,
     "week": week,
+    "unattended": unattended,
 }
 
 
