@@ -6,7 +6,7 @@ here, and candles are never altered: what is stored is what was given.
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -149,11 +149,16 @@ class CandleStore:
 
     def record_gap(self, key: SeriesKey, start: int, end: int) -> None:
         """Remember that the exchange has no candles at start..end (ms, end excluded)."""
-        gap = to_grid(start, end, key.timeframe)
+        self.record_gaps(key, [(start, end)])
+
+    def record_gaps(self, key: SeriesKey, gaps: Iterable[Range]) -> None:
+        """Remember that the exchange has no candles in these ranges, writing the list once."""
+        ranges = [to_grid(start, end, key.timeframe) for start, end in gaps]
+        new = [(start, end) for start, end in ranges if start < end]
         folder = self._folder(key)
-        if gap[0] < gap[1]:
+        if new:
             with folder.writing():
-                folder.replace_known_gaps([*folder.known_gaps(), gap])
+                folder.replace_known_gaps([*folder.known_gaps(), *new])
 
     def known_gaps(self, key: SeriesKey) -> tuple[Range, ...]:
         """Return the ranges (ms, end excluded) in which the exchange has no candles."""

@@ -14,14 +14,12 @@ from data.errors import UnsupportedRequest
 from data.exchange import ExchangeClient
 from data.pages import Page, cut_windows, merge_pages, read_page
 from data.ranges import Range
-from data.venues.base import Instrument
+from data.venues.base import Instrument, RestCall
 from engine.candles import format_time
 from engine.timeframe import MINUTE_MS, floor_to_timeframe, get_timeframe_ms
 
 # A hole younger than this may still be filled by the exchange.
 SETTLED_AFTER_MS: Final = 10 * MINUTE_MS
-_IN_FLIGHT: Final = 8
-
 Result = TypeVar("Result")
 
 
@@ -35,7 +33,6 @@ class CandleDownload:
         timeframe: str,
         *,
         now: int,
-        in_flight: int = _IN_FLIGHT,
     ) -> None:
         self.page_size = exchange.venue.page_size(instrument, is_limited=exchange.is_rate_limited)
         self._exchange = exchange
@@ -43,7 +40,6 @@ class CandleDownload:
         self._timeframe = timeframe
         self._step = get_timeframe_ms(timeframe)
         self._now = now
-        self._in_flight = in_flight
 
     async def pages(self, ranges: Iterable[Range]) -> AsyncGenerator[Page]:
         """Yield the pages of ranges that end no later than `now`, oldest first.
@@ -54,7 +50,8 @@ class CandleDownload:
         # One candle less than a page holds, so that the forming one fits behind the last window.
         windows = cut_windows(ranges, self._timeframe, self.page_size - 1)
         asks = (partial(self._page, window) for window in windows)
-        async with aclosing(in_order(asks, self._in_flight)) as pages:
+        sample = self._call((0, self._step))
+        async with aclosing(in_order(asks, self._exchange.in_flight(sample))) as pages:
             async for page in pages:
                 yield page
 
@@ -105,16 +102,15 @@ class CandleDownload:
     async def _ask(self, window: Range) -> Page:
         start, end = window
         is_at_present = end + self._step > self._now
-        call = self._exchange.venue.candles_call(
-            self._instrument,
-            self._timeframe,
-            start,
-            end + self._step if is_at_present else end,
-            limit=self.page_size,
-        )
+        call = self._call((start, end + self._step if is_at_present else end))
         what = f"candles of {self._instrument.symbol} from {format_time(start)}"
         columns = await self._exchange.ask(call, self._exchange.venue.parse_candles, what)
         return read_page(columns, window, self._timeframe, now=self._now)
+
+    def _call(self, window: Range) -> RestCall:
+        return self._exchange.venue.candles_call(
+            self._instrument, self._timeframe, *window, limit=self.page_size
+        )
 
     async def _ask_times(self, start: int, end: int, timeframe: str) -> list[int]:
         call = self._exchange.venue.candles_call(

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from data.ccxt_client import (
@@ -33,6 +34,10 @@ Parsed = TypeVar("Parsed")
 # Of a documented limit, so that a live stream's requests from the same address still fit.
 _USED_SHARE: Final = 0.9
 _BURST_SHARE: Final = 0.05
+# Answers that take this long to come don't slow a download below the limit.
+_USUAL_ANSWER_S: Final = 0.3
+_LEAST_IN_FLIGHT: Final = 8
+_MOST_IN_FLIGHT: Final = 32
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError)
 
 
@@ -135,6 +140,14 @@ class ExchangeClient:
                 raise TransientFault(f"unreadable answer: {error}") from error
 
         return await self._retried(send_once, what, bucket, policy)
+
+    def in_flight(self, call: RestCall) -> int:
+        """Return how many such requests to keep under way for the limit alone to hold them back."""
+        if not self.is_rate_limited:
+            return _LEAST_IN_FLIGHT
+        limit = self.venue.facts.limits[call.pool]
+        per_second = _USED_SHARE * limit.weight / limit.seconds / call.weight
+        return min(max(_LEAST_IN_FLIGHT, ceil(per_second * _USUAL_ANSWER_S)), _MOST_IN_FLIGHT)
 
     def _monotonic(self) -> float:
         return self._timing.monotonic()

@@ -100,6 +100,7 @@ class CandleFetch:
         self._done = 0
         self._total = 0
         self._batch = _Batch()
+        self._writing: asyncio.Future[None] | None = None
         self._open_hole: Range | None = None
         self._stored_until = 0
 
@@ -119,6 +120,7 @@ class CandleFetch:
             await self._close_last_hole()
         finally:
             await self._write()
+            await self._written()
         return ranges
 
     async def _plan(self, missing: list[Range]) -> list[Range]:
@@ -173,6 +175,8 @@ class CandleFetch:
             self.first = int(times[0]) if self.first is None else self.first
             self.last = int(times[-1])
         self._report(page)
+        if self._writing is not None and self._writing.done():
+            await self._written()  # a full disk ends a fetch here, not a month later
         end = page.window[1]
         is_month_end = end == month_end(end - 1)
         if len(self._batch) >= (_WRITE_AT_MONTH_END if is_month_end else _WRITE_ALWAYS):
@@ -215,10 +219,26 @@ class CandleFetch:
             self._on_progress(FetchProgress(self._done, self._total, rate))
 
     async def _write(self) -> None:
+        """Begin to store what has come; the download goes on meanwhile."""
+        await self._written()
         batch, self._batch = self._batch, _Batch()
         if batch.pages or batch.gaps:
-            # The thread goes on writing when this is cancelled: nothing is lost or half done.
-            await asyncio.to_thread(self._store_batch, batch)
+            # No task, which a closing loop would cancel before what follows it is stored.
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(None, self._store_batch, batch)
+
+    async def _written(self) -> None:
+        writing = self._writing
+        if writing is None:
+            return
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])  # cancelled again, it goes on in its thread
+            raise
+        finally:
+            if writing.done():
+                self._writing = None
 
     def _store_batch(self, batch: _Batch) -> None:
         if batch.pages:
@@ -226,9 +246,10 @@ class CandleFetch:
             candles = _join(batch.pages, self._key.timeframe, has_delta=has_taker_volume)
             source = "taker" if has_taker_volume else "approximated"
             self.added += self._store.write(self._key, candles, volume_delta_source=source)
-        for start, end in batch.gaps:
-            self._store.record_gap(self._key, start, end)
-            self.gaps.append(Gap(start, end - self._step, (end - start) // self._step))
+        self._store.record_gaps(self._key, batch.gaps)
+        self.gaps += [
+            Gap(start, end - self._step, (end - start) // self._step) for start, end in batch.gaps
+        ]
 
 
 def _join(pages: list[CandleSeries], timeframe: str, *, has_delta: bool) -> CandleSeries:

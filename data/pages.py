@@ -42,6 +42,9 @@ class Page:
 
     def holes(self) -> list[Range]:
         """Return the ranges of the window for which there was no candle, usable or not."""
+        known = len(self.candles) + len(self.refused)
+        if known * self.candles.step_ms == self.window[1] - self.window[0]:
+            return []
         times = np.union1d(self.candles.timestamp, self.refused)
         return find_holes(times, self.window, self.candles.timeframe)
 
@@ -90,10 +93,10 @@ def read_page(columns: CandleColumns, window: Range, timeframe: str, *, now: int
     inside = columns.timestamp < window[1]
     if inside.all() and len(columns) and columns.timestamp[-1] + step + FINAL_AFTER_MS > now:
         inside[-1] = False
-    sound = _is_sound(columns)
-    candles = _series(columns, inside & sound, timeframe)
-    refused = columns.timestamp[inside & ~sound]
-    return Page(window, candles, refused, _describe_refused(columns, inside & ~sound, timeframe))
+    refused = inside & ~_is_sound(columns)
+    candles = _series(columns, inside & ~refused, timeframe)
+    problem = _describe_refused(columns, refused, timeframe)
+    return Page(window, candles, columns.timestamp[refused], problem)
 
 
 def merge_pages(first: Page, second: Page) -> Page:
@@ -140,8 +143,9 @@ def _is_sound(columns: CandleColumns) -> npt.NDArray[np.bool_]:
 
 def _series(columns: CandleColumns, chosen: npt.NDArray[np.bool_], timeframe: str) -> CandleSeries:
     names = (*PRICE_COLUMNS, *(("volume_delta",) if columns.volume_delta is not None else ()))
-    values = {name: getattr(columns, name)[chosen] for name in names}
-    return CandleSeries(timeframe, columns.timestamp[chosen], **values)
+    rows = slice(None) if chosen.all() else chosen
+    values = {name: getattr(columns, name)[rows] for name in names}
+    return CandleSeries(timeframe, columns.timestamp[rows], **values)
 
 
 def _describe_refused(

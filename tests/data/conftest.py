@@ -130,7 +130,7 @@ class FakeServer:
             if answer is None:
                 return web.Response(status=404, text="Not Found")
             return web.Response(
-                text=json.dumps(self.spoil(path, parameters, answer)),
+                text=json.dumps(self.spoil(path, parameters, answer), separators=(",", ":")),
                 content_type="application/json",
             )
         finally:

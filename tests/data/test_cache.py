@@ -12,7 +12,7 @@ import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pq
 import pytest
 
-from data import cache
+from data import cache, series_folder
 from data.cache import CandleStore, Coverage, SeriesKey, sha256_of
 from data.errors import NoCandles, StoreError
 from engine.candles import CandleSeries, Gap
@@ -299,6 +299,28 @@ def test_known_gaps_are_not_missing_and_unite(store):
         (FEBRUARY + 3 * MINUTE, FEBRUARY + 5 * MINUTE),
         (FEBRUARY + 10 * MINUTE, end),
     ]
+
+
+def test_many_gaps_are_kept_as_one_by_one_and_written_once(store, monkeypatch):
+    other = SeriesKey("binance", "ETH/USDT", "1m")
+    gaps = [(FEBRUARY + n * MINUTE, FEBRUARY + (n + 2) * MINUTE) for n in (9, 1, 5, 2, 20)]
+    for start, end in gaps:
+        store.record_gap(other, start, end)
+    written = []
+    replace_file = series_folder.replace_file
+    monkeypatch.setattr(
+        series_folder,
+        "replace_file",
+        lambda path, content: (written.append(path.name), replace_file(path, content)),
+    )
+
+    store.record_gaps(KEY, gaps)
+    store.record_gaps(KEY, [])
+    store.record_gaps(KEY, [(FEBRUARY, FEBRUARY)])
+
+    assert store.known_gaps(KEY) == store.known_gaps(other)
+    assert len(store.known_gaps(KEY)) == 4
+    assert written == ["_gaps.json"]
 
 
 def test_a_known_gap_shrinks_when_candles_turn_up_in_it(store):

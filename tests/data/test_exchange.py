@@ -83,6 +83,32 @@ def test_ccxt_is_not_imported_before_it_is_needed():
     assert done.stdout.strip() == "False"
 
 
+# requests under way
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "most"),
+    [
+        ("binance", "BTC/USDT", 14),  # 45 pages a second
+        ("binance", "BTC/USDT:USDT", 8),  # 18
+        ("bybit", "BTC/USDT", 32),  # 108
+        ("hyperliquid", "BTC/USDC:USDC", 8),  # one in six seconds
+    ],
+)
+async def test_enough_requests_are_under_way_for_the_limit_to_hold_them_back(
+    name, symbol, most, connect
+):
+    async with connect(name, "http://127.0.0.1:1") as exchange:
+        kind = MarketKind.PERPETUAL if ":" in symbol else MarketKind.SPOT
+        size = exchange.venue.page_size(Instrument(symbol, "BTC", kind), is_limited=True)
+        call = exchange.venue.candles_call(
+            Instrument(symbol, "BTC", kind), "1m", 0, 60_000, limit=size
+        )
+        assert exchange.in_flight(call) == most
+    async with connect(name, "http://127.0.0.1:1", rate_limit=False) as exchange:
+        assert exchange.in_flight(call) == 8
+
+
 # addresses
 
 

@@ -1,6 +1,7 @@
 """Downloads of candles into the cache: what is asked, what is stored, what is never stored."""
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -411,6 +412,72 @@ async def test_a_full_disk_is_told_and_what_is_stored_stays(binance, provide, st
             await provider.complete(key, present - 3 * DAY, present)
 
     assert store.coverage(key).candles == 24 * 60
+
+
+async def test_a_full_disk_ends_a_fetch_before_everything_was_asked_for(
+    binance, provide, store, present
+):
+    provider, key = provide("binance", binance.url)
+    refused = threading.Event()
+
+    def refuse(*_arguments, **_options):
+        refused.set()
+        raise StoreError("no space left")
+
+    store.write = refuse
+    async with provider:
+        with pytest.raises(StoreError, match="no space left"):
+            await provider.complete(key, present - 370 * DAY, present)
+
+    assert refused.is_set()
+    assert len(binance.asked("klines")) < 370 * 24 * 60 // 1000
+    assert store.coverage(key) is None
+
+
+async def test_pages_come_while_others_are_being_stored(binance, provide, store, present):
+    provider, key = provide("binance", binance.url)
+    write, released, done = store.write, threading.Event(), []
+
+    def write_late(*arguments, **options):
+        assert released.wait(30)
+        return write(*arguments, **options)
+
+    def release(progress):
+        done.append(progress.done_candles)
+        # The first month is in the store's hands since 20,000 candles at least.
+        if progress.done_candles > 80_000:
+            released.set()
+
+    store.write = write_late
+    async with provider:
+        summary = await provider.complete(key, present - 60 * DAY, present, on_progress=release)
+
+    assert summary.fetched == store.coverage(key).candles == 60 * 24 * 60
+
+
+async def test_a_fetch_cancelled_while_it_stores_ends_when_that_is_done(
+    binance, provide, store, present
+):
+    provider, key = provide("binance", binance.url)
+    write, began, released = store.write, threading.Event(), threading.Event()
+
+    def write_late(*arguments, **options):
+        began.set()
+        assert released.wait(30)
+        return write(*arguments, **options)
+
+    store.write = write_late
+    async with provider:
+        task = asyncio.create_task(provider.complete(key, present - 20 * HOUR, present))
+        await asyncio.to_thread(began.wait, 30)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+        released.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert store.coverage(key).candles == 20 * 60
 
 
 async def test_a_listed_symbol_without_candles_is_told(binance, provide, store, market, present):
