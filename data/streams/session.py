@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 _LARGEST_FRAME: Final = 4 * 2**20
-_WITHOUT_PAUSE: Final = 64
+_LONGEST_TURN_S: Final = 0.002
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 UNREACHABLE: Final = (OSError, TimeoutError, WebSocketException)
 
@@ -149,15 +149,16 @@ class StreamSession:
             self._outbox.put_nowait(request.text)
 
     async def _read(self) -> None:
-        monotonic, read = self._timing.monotonic, 0
+        monotonic = self._timing.monotonic
+        paused = monotonic()
         async for text in self._socket:
-            self.last_heard = monotonic()
+            self.last_heard = now = monotonic()
             if isinstance(text, str):
                 self._take(text)
-            read += 1
             # Of a burst a thousand frames may be here already: then the loop above never waits.
-            if read % _WITHOUT_PAUSE == 0:
+            if now - paused >= _LONGEST_TURN_S:
                 await asyncio.sleep(0)
+                paused = monotonic()
 
     def _take(self, text: str) -> None:
         try:
