@@ -9,7 +9,7 @@ from bot.services.alert_settings import AlertChange, AlertState, AlertStates, Al
 from bot.ui.limits import Card, Markup, escape
 from bot.ui.theme import ACCENT, NEUTRAL, WARNING
 
-_SIGNS: Final = {AlertState.ON: "🔔", AlertState.SILENT: "🔕", AlertState.OFF: "⛔"}
+_SIGNS: Final = {AlertState.ON: "🔔", AlertState.SILENT: "🔕", AlertState.OFF: "🚫"}
 _COME: Final = {
     AlertState.ON: "They come with a notification.",
     AlertState.SILENT: "They come without a notification; nothing is left out.",

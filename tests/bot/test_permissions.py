@@ -11,6 +11,7 @@ from bot.ui.forward_buttons import FORWARD_BUTTONS
 GATE = Gate(1, (10, 11), operator_role_id=5)
 READING = {
     "help", "jobs", "status", "strategies", "forward list", "positions", "trades", "equity",
+    "alerts show",
     "schedule list",
 }  # fmt: skip
 OPERATING = {
@@ -24,6 +25,7 @@ OPERATING = {
     "schedule pause": {"job": "x"},
     "schedule resume": {"job": "x"},
     "schedule run": {"job": "x"},
+    "alerts set": {"kind": "notice", "state": "off"},
 }
 OFFERED = {name.split()[0] for name in READING}
 OFFERED_TO_MANAGERS = OFFERED | {"backtest", "check", "fetch"}

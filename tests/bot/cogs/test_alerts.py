@@ -109,7 +109,7 @@ async def test_what_is_set_outlives_a_restart(running, candles):
     async with running() as bench:
         text = (await answered(bench, "alerts show", user="viewer")).text
         assert "🔕 **Notices**: silent" in text
-        assert "⛔ **Summaries**: off" in text
+        assert "🚫 **Summaries**: off" in text
         await notify(bench, "after the restart")
         assert is_silent(bench, await arrived(bench, "after the restart"))
 
