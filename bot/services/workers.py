@@ -160,18 +160,22 @@ class WorkerPool:
         self, worker: _Worker, order: Any, on_progress: Report | None
     ) -> "_Done | _Failed":
         try:
-            await self._in_thread(worker.connection.send, order)
-            while True:
-                message = await self._in_thread(worker.connection.recv)
-                if not isinstance(message, _Progress):
-                    return message  # type: ignore[no-any-return]
+            message = await self._in_thread(_ask, worker.connection, order)
+            while isinstance(message, _Progress):
                 if on_progress:
                     on_progress(message.value)
+                message = await self._in_thread(worker.connection.recv)
+            return message  # type: ignore[no-any-return]
         except (EOFError, OSError) as error:
             raise WorkerDied(
                 "the worker process ended in the middle of its work: "
                 "probably out of memory; try a shorter period"
             ) from error
+
+
+def _ask(connection: Connection, order: Any) -> Any:
+    connection.send(order)
+    return connection.recv()
 
 
 class _WorkerReport:
