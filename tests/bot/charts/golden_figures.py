@@ -32,7 +32,7 @@ def wave_candles(count: int = 600) -> CandleSeries:
     return CandleSeries("1m", time, open_, high, low, close, np.ones(count))
 
 
-def wave_trade(candles: CandleSeries, first: int = 190, last: int = 310) -> Trade:
+def wave_trade(candles: CandleSeries, first: int = 310, last: int = 430) -> Trade:
     """A short between the closes of two candles, left by its target."""
     entry, out = float(candles.close[first]), float(candles.close[last])
     return Trade(

@@ -25,7 +25,7 @@ def test_a_trade_with_its_candles_is_drawn():
     assert figure["data"][0]["type"] == "candlestick"
 
 
-@pytest.mark.parametrize(("first", "stop"), [(0, 0), (0, 100), (400, 500), (0, 250), (260, 600)])
+@pytest.mark.parametrize(("first", "stop"), [(0, 0), (0, 100), (500, 600), (0, 370), (380, 600)])
 def test_a_trade_whose_candles_are_not_known_is_not_drawn(first, stop):
     candles = wave_candles()
     trade = wave_trade(candles)
@@ -35,7 +35,7 @@ def test_a_trade_whose_candles_are_not_known_is_not_drawn(first, stop):
         draw(trade, part)
 
 
-@pytest.mark.parametrize("stop", [311, 309])
+@pytest.mark.parametrize("stop", [431, 429])
 def test_the_candle_that_still_forms_may_be_missing(stop):
     candles = wave_candles()
 
