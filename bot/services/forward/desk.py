@@ -14,6 +14,7 @@ from bot.services.forward.health import BackAgain, Stalled, StallWatch
 from bot.services.forward.overview import ForwardView, view_test
 from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.service import ALIVE, ForwardAsk, ForwardService, ForwardWatcher
+from bot.services.forward.settling import MemorySettler
 from bot.settings import Settings
 from data.database import Database
 from data.errors import DataError, ExchangeUnavailable
@@ -68,6 +69,7 @@ class ForwardDesk:
         self._attend_s = attend_s
         self._clock = clock
         self._watch = StallWatch(60 * settings.stale_data_minutes, clock)
+        self._memory = MemorySettler()
         self._service: ForwardService | None = None
         self._problem = "they are just being started: try again in a moment"
         self._missing: set[int] = set()
@@ -163,6 +165,7 @@ class ForwardDesk:
     async def _serve(self, service: ForwardService) -> None:
         while True:
             await self.look_after(service)
+            self._memory.look(runner.session.test.id for runner in service.runners())
             await asyncio.sleep(self._attend_s)
 
     async def look_after(self, service: ForwardService) -> None:

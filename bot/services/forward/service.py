@@ -2,44 +2,35 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, Self
 
 from bot.errors import BotError, InvalidInput
+from bot.services.forward.founding import Founder
 from bot.services.forward.history import ForwardHistory
 from bot.services.forward.ports import ForwardAsk as ForwardAsk
 from bot.services.forward.ports import ForwardWatcher as ForwardWatcher
 from bot.services.forward.ports import LiveMarket as LiveMarket
-from bot.services.forward.ports import unstored
 from bot.services.forward.revival import Reviver
 from bot.services.forward.revival import WhileAway as WhileAway
 from bot.services.forward.runner import ForwardRunner
-from bot.services.forward.session import ForwardConfig, ForwardSession
 from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.database import Database
-from data.errors import DataError, ExchangeUnavailable, RecordConflict, StoreError
+from data.errors import DataError, ExchangeUnavailable, StoreError
 from data.storage.records import (
     ForwardTest,
     ForwardTestStatus,
-    NewForwardTest,
     StepRecord,
 )
-from data.symbols import normalize_symbol
-from engine.candles import CandleSeries, format_time
-from engine.engine import EngineConfig
+from engine.candles import CandleSeries
 from engine.errors import EngineError, StrategyFailed
 from engine.orders import Position
-from engine.strategy import Strategy
-from engine.timeframe import MINUTE_MS, floor_to_timeframe
+from engine.timeframe import MINUTE_MS
 
 log = logging.getLogger(__name__)
 
 ALIVE: Final = (ForwardTestStatus.RUNNING, ForwardTestStatus.PAUSED, ForwardTestStatus.FAULTED)
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_NOT_IN_NAME: Final = re.compile(r"[^a-z0-9_-]")
 
 
 class ForwardService:
@@ -57,10 +48,10 @@ class ForwardService:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._library = library
         self._live = live
         self._history = history
         self._watcher = watcher
+        self._founder = Founder(settings, database, library, live, history)
         self._reviver = Reviver(database, library, history, watcher)
         self._runners: dict[int, ForwardRunner] = {}
         self._changing = asyncio.Lock()
@@ -104,40 +95,7 @@ class ForwardService:
             StrategyError, InvalidRun: strategy, parameters or balance are wrong.
             ExchangeError: the exchange can't be asked.
         """
-        loaded = await asyncio.to_thread(self._library.load, ask.strategy)
-        params = loaded.strategy.make_params(ask.params).model_dump(mode="json")
-        symbol = normalize_symbol(ask.symbol or self._settings.symbol, self._settings.exchange)
-        balance = self._settings.initial_balance
-        if ask.initial_balance is not None:
-            balance = ask.initial_balance
-        EngineConfig(balance, self._settings.max_leverage)
-        name = await self._choose_name(ask)
-        now = await self._live.now()
-        started_at = floor_to_timeframe(now, "1m")
-        if until is not None and until <= now:
-            raise InvalidInput(f"until {format_time(until)} has passed on the exchange")
-        warm_up_from = await self._history.fetch_warm_up(symbol, loaded.strategy, started_at)
-        config = ForwardConfig(
-            warm_up_from=warm_up_from,
-            started_at=started_at,
-            initial_balance=balance,
-            fee_rate=self._settings.fee_rate,
-            slippage_bps=self._settings.slippage_bps,
-            max_leverage=self._settings.max_leverage,
-            ticks=ask.ticks,
-        )
-        new = NewForwardTest(
-            name=name,
-            strategy=ask.strategy,
-            params=params,
-            symbol=symbol,
-            exchange=self._settings.exchange,
-            config=config.to_json(),
-            channel_id=ask.channel_id,
-            created_by=ask.created_by,
-        )
-        await self._rehearse(new, loaded.strategy)
-        test = await self._create(new, numbered=ask.name is None)
+        test = await self._founder.found(ask, until=until)
         await self.attach(test, until=until)
         return await self.find(test.name)
 
@@ -227,24 +185,7 @@ class ForwardService:
         Raises:
             InvalidInput: it runs another strategy, symbol, balance or other parameters.
         """
-        stored = ForwardConfig.from_json(test.config)
-        symbol = normalize_symbol(ask.symbol, test.exchange) if ask.symbol else test.symbol
-        balance = stored.initial_balance if ask.initial_balance is None else ask.initial_balance
-        pairs = [
-            ("strategy", test.strategy, ask.strategy),
-            ("exchange", test.exchange, self._settings.exchange),
-            ("symbol", test.symbol, symbol),
-            ("balance", f"{stored.initial_balance:g}", f"{balance:g}"),
-        ]
-        if ask.params and test.strategy == ask.strategy:
-            strategy = self._library.load(ask.strategy).strategy
-            params = strategy.make_params({**test.params, **ask.params}).model_dump(mode="json")
-            pairs += [(name, f"{test.params.get(name)}", f"{params[name]}") for name in params]
-        for what, known, asked in pairs:
-            if known != asked:
-                raise InvalidInput(
-                    f"forward test {test.name} has {what} {known}, not {asked}: choose another name"
-                )
+        self._founder.check_same(test, ask)
 
     async def find(self, name: str) -> ForwardTest:
         """Return a test by name.
@@ -294,40 +235,6 @@ class ForwardService:
             ExchangeError: the exchange can't be asked for those that aren't stored.
         """
         return await self._history.read(test.symbol, int(test.config["started_at"]), end)
-
-    async def _choose_name(self, ask: ForwardAsk) -> str:
-        if ask.name is None:
-            return await self._free_name(ask.strategy)
-        if not _NAME.fullmatch(ask.name):
-            raise InvalidInput(
-                f"{ask.name!r} can't be a test's name: use small letters, digits, - and _, up to 40"
-            )
-        if await self._database.find_forward_test(ask.name) is not None:
-            raise InvalidInput(f"there is a forward test {ask.name!r}: choose another name")
-        return ask.name
-
-    async def _free_name(self, strategy: str) -> str:
-        taken = {test.name for test in await self._database.list_forward_tests()}
-        base = _NOT_IN_NAME.sub("", strategy.lower()).lstrip("-_")[:32] or "test"
-        numbers = range(2, len(taken) + 3)
-        return next(n for n in (base, *(f"{base}-{i}" for i in numbers)) if n not in taken)
-
-    async def _rehearse(self, new: NewForwardTest, strategy: type[Strategy]) -> None:
-        """Let a strategy begin once, so that one that can't begin makes no test."""
-        trial = unstored(new)
-        config = ForwardConfig.from_json(new.config)
-        past = await self._history.read(new.symbol, config.warm_up_from, config.started_at)
-        await asyncio.to_thread(lambda: ForwardSession(trial, strategy).begin(past))
-
-    async def _create(self, new: NewForwardTest, *, numbered: bool) -> ForwardTest:
-        while True:
-            try:
-                return await self._database.create_forward_test(new)
-            except RecordConflict as error:
-                if not numbered:
-                    raise InvalidInput(str(error)) from error
-                # Another start took the number meanwhile.
-                new = replace(new, name=await self._free_name(new.strategy))
 
     async def _attach(self, test: ForwardTest, until: int | None) -> ForwardRunner:
         await self._detach(self._runners.get(test.id))

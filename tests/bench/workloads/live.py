@@ -21,6 +21,7 @@ from typing import Any, Final
 from websockets.asyncio.client import connect
 
 from bot.services.forward.service import ForwardAsk, ForwardService
+from bot.services.forward.settling import settle_memory
 from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.database import Database
@@ -294,6 +295,7 @@ async def _enter(exchange: Exchange, symbols: int, tests: int) -> LiveWorld:
     for number in range(tests):
         symbol = symbol_of(number % symbols)
         await service.start(ForwardAsk("minutely", symbol=symbol, name=f"t{number}"))
+    settle_memory()  # as the desk of a bot does
     return world
 
 
