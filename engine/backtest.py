@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.candles import CandleSeries, FloatArray, format_time
-from engine.engine import Engine, EngineConfig, FillMode, LedgerEntry
+from engine.candles import CandleSeries, format_time
+from engine.engine import Engine, EngineConfig, FillMode
+from engine.equity import mark_equity
 from engine.errors import InvalidRun
 from engine.execution import BacktestExecutor, FixedCosts
 from engine.metrics import compute_metrics
@@ -180,22 +181,6 @@ def _results(
         price=run.aggregate(_chart_timeframe(engine.strategy.smallest_timeframe(), run)),
         notes=_notes(request, run),
     )
-
-
-def mark_equity(ledger: Sequence[LedgerEntry], first: int, closes: FloatArray) -> FloatArray:
-    """Return equity in USD at every base close: the book of that moment at the closing price."""
-    changes = np.array([entry.candle_index - first for entry in ledger])
-    last_of_candle = np.append(changes[1:] != changes[:-1], True)
-    starts = np.maximum(changes[last_of_candle], 0)
-    lengths = np.diff(np.append(starts, len(closes)))
-    balance, net_size, net_cost = (
-        np.repeat(np.array([getattr(entry, name) for entry in ledger])[last_of_candle], lengths)
-        for name in ("balance", "net_size", "net_cost")
-    )
-    net_size *= closes
-    net_size -= net_cost
-    balance += net_size
-    return balance
 
 
 def _passport(

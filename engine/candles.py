@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidCandles
-from engine.timeframe import bucket_opens, bucket_starts, get_timeframe_ms
+from engine.timeframe import bucket_opens, bucket_starts, find_gaps, get_timeframe_ms
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = npt.NDArray[np.float64]
@@ -171,7 +171,7 @@ class CandleSeries:
         """Return the coarser candles that these make up, the first and last possibly unfinished."""
         if timeframe == self.timeframe or not len(self):
             return self.part(0, len(self)) if len(self) else self.empty(timeframe)
-        firsts = bucket_starts(self.timestamp, timeframe)
+        firsts = bucket_starts(self.timestamp, timeframe, self.timeframe)
         lasts = np.append(firsts[1:], len(self)) - 1
         return self._unchecked(
             timeframe,
@@ -188,7 +188,7 @@ class CandleSeries:
     def gaps(self) -> tuple[Gap, ...]:
         """Return the holes between the first and the last candle."""
         step = self.step_ms
-        before = np.flatnonzero(np.diff(self.timestamp) > step)
+        before = find_gaps(self.timestamp, step)
         return tuple(
             Gap(first, after - step, (after - first) // step)
             for index in before.tolist()

@@ -1,6 +1,6 @@
 """Growing columns of candles behind the strategy's read-only views. No market rules."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,8 @@ class Columns:
     """Columns of equal length that grow at their end; what was handed out never moves.
 
     The first candles are adopted without a copy. `timestamp` is int64, the others are float64;
-    `open_interest`, `volume_delta` and `cvd` are absent until some candle brings them.
+    `open_interest`, `volume_delta` and `cvd` are absent until some candle brings them. A column
+    of the first candles may be put off: it is made when it is first asked for.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class Columns:
         self._writable: dict[str, Column] = {}
         self._shown: dict[str, Column] = {}
         self._views: dict[str, Column] = {}
+        self._put_off: dict[str, Callable[[], Column]] = {}
 
     def __len__(self) -> int:
         return self._length
@@ -33,14 +35,28 @@ class Columns:
     def __getitem__(self, name: str) -> Column:
         """Return a column as a read-only array; NaN where the source has no such column."""
         view = self._views.get(name)
-        return np.full(self._length, np.nan) if view is None else view
+        if view is not None:
+            return view
+        if name in self._put_off:
+            return self._make(name)
+        return np.full(self._length, np.nan)
 
     def has(self, name: str) -> bool:
         """Whether any candle brought this column."""
-        return name in self._views
+        return name in self._views or name in self._put_off
+
+    def put_off(self, name: str, make: Callable[[], Column]) -> None:
+        """Have a column of the candles made when it is first asked for."""
+        self._put_off[name] = make
+
+    def is_put_off(self, name: str) -> bool:
+        """Whether a column is still to be made."""
+        return name in self._put_off
 
     def replace_tail(self, keep: int, tail: Mapping[str, Column]) -> None:
         """Keep the first `keep` candles and put `tail` behind them."""
+        for name in list(self._put_off):
+            self._make(name)
         length = keep + len(tail["timestamp"])
         for name in {*self._shown, *tail}:
             column = tail.get(name)
@@ -49,6 +65,12 @@ class Columns:
             self._put(name, keep, column)
         self._length = length
         self._views = {name: shown[:length] for name, shown in self._shown.items()}
+
+    def _make(self, name: str) -> Column:
+        column = self._put_off.pop(name)()
+        self._put(name, 0, column)
+        self._views[name] = self._shown[name][: self._length]
+        return self._views[name]
 
     def _put(self, name: str, keep: int, column: Column) -> None:
         if keep == 0:
@@ -70,11 +92,16 @@ class Columns:
         return grown
 
 
-def series_columns(series: CandleSeries, cvd_before: float) -> dict[str, Column]:
-    """Return a series as columns, the cumulative volume delta carried on from `cvd_before`."""
-    columns: dict[str, Column] = {
+def stored_columns(series: CandleSeries) -> dict[str, Column]:
+    """Return a series as columns, without the cumulative volume delta."""
+    return {
         name: column for name in COLUMN_NAMES[:-1] if (column := getattr(series, name)) is not None
     }
+
+
+def series_columns(series: CandleSeries, cvd_before: float) -> dict[str, Column]:
+    """Return a series as columns, the cumulative volume delta carried on from `cvd_before`."""
+    columns = stored_columns(series)
     if series.volume_delta is not None:
         columns["cvd"] = running_total(series.volume_delta, cvd_before)
     return columns
@@ -85,8 +112,11 @@ def running_total(volume_delta: FloatArray, before: float) -> FloatArray:
 
     Summed one by one, so that a total carried on candle by candle has the same bits.
     """
-    known = np.concatenate(([before], np.nan_to_num(volume_delta, nan=0.0)))
-    return np.cumsum(known)[1:]
+    total = volume_delta.astype(np.float64)
+    if not np.isfinite(total).all():
+        np.nan_to_num(total, copy=False, nan=0.0)
+    total[:1] += before
+    return np.cumsum(total, out=total)
 
 
 def aggregate_columns(
@@ -108,5 +138,6 @@ def aggregate_columns(
         columns["open_interest"] = base["open_interest"][lasts]
     if base.has("volume_delta"):
         columns["volume_delta"] = np.add.reduceat(base["volume_delta"][start:], local)
-        columns["cvd"] = base["cvd"][lasts]
+        if not base.is_put_off("cvd"):
+            columns["cvd"] = base["cvd"][lasts]
     return columns

@@ -7,13 +7,14 @@ events = engine.advance(block)  # any number of base candles at a time
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from engine.candles import CandleSeries
+from engine.equity import LedgerEntry
 from engine.errors import InvalidRun, StrategyFailed
 from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
@@ -55,15 +56,6 @@ class EngineConfig:
                 raise InvalidRun(f"{name} must be a positive number, got {value}")
         if self.fill not in FILL_MODES:
             raise InvalidRun(f"fill must be one of {', '.join(FILL_MODES)}, got {self.fill!r}")
-
-
-class LedgerEntry(NamedTuple):
-    """The book from the close of base candle `candle_index` on, until the next entry."""
-
-    candle_index: int
-    balance: float
-    net_size: float
-    net_cost: float
 
 
 class Engine:
@@ -142,6 +134,11 @@ class Engine:
         self._events = []
         market, monitor, portfolio = self.market, self._monitor, self.portfolio
         while (start := market.position) < end:
+            quiet_until = min(end, monitor.quiet_until, self._funding_index)
+            if not self.pending and (prices := market.next_closes(quiet_until)):
+                if signals := self._ask_in_a_row(prices):
+                    self._carry_out(signals, market.position - 1)
+                continue
             if market.has_overdue() and market.reveal_overdue():
                 self.pending += self._ask()
             if self.pending:
@@ -237,11 +234,30 @@ class Engine:
         if last >= 0:
             self.portfolio.last_price = self.market.close.item(last)
 
+    def _ask_in_a_row(self, prices: Sequence[float]) -> list[Signal]:
+        """Ask at closes of these prices, between which nothing else happens, until it answers."""
+        market, book, frame = self.market, self.portfolio, self.market.smallest
+        decide, data, view = self.strategy.on_candle, market.data, self._view
+        counts = enumerate(prices, frame.count + 1)
+        signals = None
+        try:
+            for frame.count, book.last_price in counts:
+                if signals := decide(data, view):
+                    break
+        except Exception as error:
+            raise describe_failure(error, self.strategy) from error
+        finally:
+            market.position = frame.catch_up()
+        return self._checked(signals)
+
     def _ask(self) -> list[Signal]:
         try:
             signals = self.strategy.on_candle(self.market.data, self._view)
         except Exception as error:
             raise describe_failure(error, self.strategy) from error
+        return self._checked(signals)
+
+    def _checked(self, signals: list[Signal] | Signal | None) -> list[Signal]:
         if not signals:
             return []
         if isinstance(signals, Signal):

@@ -3,15 +3,18 @@
 Candles are put in at the end and revealed as market time passes. No trading rules here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.candles import Candle
-from engine.columns import Column, Columns, aggregate_columns
-from engine.history import History, IndicatorView
+from engine.columns import COLUMN_NAMES, Column, Columns, aggregate_columns
+from engine.history import History, IndicatorView, Outputs
 from engine.timeframe import TimeframeAggregator, bucket_opens, get_timeframe_ms
 
 NEVER: Final = 2**62
@@ -25,11 +28,17 @@ class TimeframeData:
         self.count = 0
         self.due = NEVER
         self.history = History(self)
+        self.closes: Sequence[float] = ()
         self._columns = Columns()
         self._history_length = max(1, history_ms // get_timeframe_ms(timeframe))
         self._aggregator = None if timeframe == base else TimeframeAggregator(timeframe, base)
         self._latest: Candle | None = None
         self._latest_count = 0
+        self._rows: tuple[Sequence[Any] | None, ...] = ()
+        # The closing keys again, and which of them are of overdue candles, quick to look into.
+        self._keys: Sequence[int] = ()
+        self._overdue: list[int] = []
+        self._indicators: WeakSet[IndicatorView] = WeakSet()
 
     def __len__(self) -> int:
         first, stop = self.visible_range
@@ -70,10 +79,12 @@ class TimeframeData:
             given += [a.all_values() if isinstance(a, IndicatorView) else a for a in arguments]
             return function(*given, **options)
 
-        sample = compute()
-        if isinstance(sample, tuple):
-            return tuple(IndicatorView(self, _pick(compute, index)) for index in range(len(sample)))
-        return IndicatorView(self, lambda: _checked(compute(), self.closed_count, function))
+        outputs = Outputs(self, compute, function)
+        views = tuple(
+            IndicatorView(self, partial(outputs.take, index)) for index in range(len(outputs))
+        )
+        self._indicators.update(views)
+        return views if outputs.are_several else views[0]
 
     @property
     def closed_count(self) -> int:
@@ -94,23 +105,31 @@ class TimeframeData:
 
     def extend(self, base: Columns) -> None:
         """Take base candles that were put in; nothing becomes visible by that."""
+        for indicator in self._indicators:
+            indicator.expire()
         if self._aggregator is None:
             self._columns = base
+            self._renew_readers()
             return
         changed = self._aggregator.extend(base["timestamp"])
         firsts = self._aggregator.starts[changed:]
         opens = bucket_opens(base["timestamp"][firsts], self.timeframe)
         self._columns.replace_tail(changed, aggregate_columns(base, firsts, opens))
-        self._find_due(self._aggregator.closing_keys)
+        if base.is_put_off("cvd"):
+            lasts = np.append(firsts[1:], len(base)) - 1
+            self._columns.put_off("cvd", lambda: base["cvd"][lasts])
+        keys = self._aggregator.closing_keys
+        self._keys = keys.data
+        self._overdue = np.flatnonzero(keys % 2).tolist()
+        self._renew_readers()
+        self._find_due()
 
     def reveal(self, key: int) -> bool:
         """Show all candles up to a closing key; tell whether that is anything new."""
-        if self._aggregator is None or key < self.due:
+        if key < self.due:
             return False
-        keys = self._aggregator.closing_keys
-        while self.due <= key:
-            self.count += 1
-            self._find_due(keys)
+        self.count = bisect_right(self._keys, key, lo=self.count)
+        self._find_due()
         return True
 
     def skip_to(self, position: int) -> None:
@@ -118,9 +137,23 @@ class TimeframeData:
         if self._aggregator is None:
             self.count = position
         else:
-            keys = self._aggregator.closing_keys
-            self.count = int(np.searchsorted(keys, 2 * position, side="right"))
-            self._find_due(keys)
+            self.count = bisect_right(self._keys, 2 * position)
+            self._find_due()
+
+    def count_at(self, position: int) -> int:
+        """Return how many candles are shown at a base close, short of the first one overdue."""
+        if self._aggregator is None:
+            return position
+        count = bisect_right(self._keys, 2 * position, lo=self.count)
+        overdue = bisect_left(self._overdue, self.count)
+        return min([count, *self._overdue[overdue : overdue + 1]])
+
+    def catch_up(self) -> int:
+        """Follow a `count` that was set from outside; return the base close that shows so many."""
+        if self._aggregator is None:
+            return self.count
+        self._find_due()
+        return self._keys[self.count - 1] // 2
 
     @property
     def all_keys(self) -> npt.NDArray[np.int64]:
@@ -139,19 +172,26 @@ class TimeframeData:
 
         return undo
 
-    def _find_due(self, keys: npt.NDArray[np.int64]) -> None:
+    def _find_due(self) -> None:
         """Remember the closing key of the first candle that is closed but not yet visible."""
-        self.due = keys.item(self.count) if self.count < len(keys) else NEVER
+        self.due = self._keys[self.count] if self.count < len(self._keys) else NEVER
+
+    def _renew_readers(self) -> None:
+        self.closes = self._columns["close"].data
+        self._rows = ()
 
     def _candle(self, index: int) -> Candle:
-        columns = self._columns
-        prices = [columns[name].item(index) for name in ("open", "high", "low", "close", "volume")]
-        flow = [
-            None if np.isnan(value) else value
-            for name in ("open_interest", "volume_delta", "cvd")
-            for value in [columns[name].item(index) if columns.has(name) else np.nan]
+        if not self._rows:
+            columns = self._columns
+            self._rows = tuple(
+                columns[name].data if columns.has(name) else None for name in COLUMN_NAMES
+            )
+        # NaN, which differs from itself, is an unknown value.
+        values: list[Any] = [
+            None if column is None or (value := column[index]) != value else value
+            for column in self._rows
         ]
-        return Candle(columns["timestamp"].item(index), *prices, *flow)
+        return Candle(*values)
 
 
 class MultiTimeframeData(Mapping[str, TimeframeData]):
@@ -185,18 +225,3 @@ def _input_columns(
         return ()
     inputs: tuple[str, ...] = getattr(function, "inputs", ("close",))
     return inputs
-
-
-def _pick(compute: Callable[[], Any], index: int) -> Callable[[], Column]:
-    return lambda: np.asarray(compute()[index])
-
-
-def _checked(values: Any, length: int, function: Callable[..., Any]) -> Column:
-    array: npt.NDArray[Any] = np.array(values)
-    if array.shape != (length,):
-        name = getattr(function, "__name__", repr(function))
-        raise ValueError(
-            f"indicator {name} gave {array.shape} values for {length} candles: "
-            f"it must give one for each candle"
-        )
-    return array

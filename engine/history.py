@@ -3,8 +3,8 @@
 Both end at the latest visible candle, whatever has been loaded beyond it. No trading rules here.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from engine.columns import Column
 
 if TYPE_CHECKING:
     from engine.frames import TimeframeData
+
+# Of these types a memory view gives Python's numbers, without a copy of the array.
+_PLAIN: Final = "?bhilqBHILQfd"
 
 
 class History:
@@ -78,21 +81,25 @@ class IndicatorView:
     Before there are enough candles a value is NaN, a condition False.
     """
 
-    __slots__ = ("_compute", "_data", "_known", "_values")
+    __slots__ = ("__weakref__", "_compute", "_data", "_items", "_known", "_values")
 
     def __init__(self, data: "TimeframeData", compute: Callable[[], Column]) -> None:
         self._data = data
         self._compute = compute
         self._values: Column = np.empty(0)
+        self._items: Sequence[Any] = ()
         self._known = 0
 
     def __getitem__(self, key: Any) -> Any:
-        count = self._data.count
-        if self._known < count:
-            self._refresh()
-        if key.__class__ is int and key < 0:
-            return self._values.item(count + key) if -count <= key else self._missing()
-        return self._visible()[key]
+        # A strategy reads several values at each candle: long runs spend most of their time here.
+        try:
+            if key < 0:
+                index = self._data.count + key
+                if index >= 0:
+                    return self._items[index]
+        except (TypeError, ValueError, IndexError):
+            pass
+        return self._read(key)
 
     def __len__(self) -> int:
         first, stop = self._data.visible_range
@@ -107,6 +114,19 @@ class IndicatorView:
         if self._known < self._data.closed_count:
             self._refresh()
         return self._values
+
+    def expire(self) -> None:
+        """Have it looked up anew what is known, as candles were put in behind the latest."""
+        self._items = ()
+
+    def _read(self, key: Any) -> Any:
+        visible = self._visible()
+        if self._known == self._data.closed_count:
+            self._items = items_of(self._values)
+        if key.__class__ is int and key < 0:
+            index = self._data.count + key
+            return self._values.item(index) if index >= 0 else self._missing()
+        return visible[key]
 
     def _visible(self) -> Column:
         first, stop = self._data.visible_range
@@ -125,3 +145,57 @@ class IndicatorView:
         values.flags.writeable = False
         self._values = values
         self._known = len(values)
+
+
+def items_of(values: Column) -> Sequence[Any]:
+    """Return an array as a sequence of Python's own numbers, which are quick to read one by one."""
+    if values.dtype.char in _PLAIN:
+        return values.data
+    items: list[Any] = values.tolist()
+    return items
+
+
+class Outputs:
+    """What an indicator's function gives over all closed candles, one array for each view.
+
+    It is called once for all of them; an array that its view has taken isn't kept here.
+    """
+
+    __slots__ = ("_compute", "_data", "_found", "_function", "_known", "are_several")
+
+    def __init__(
+        self, data: "TimeframeData", compute: Callable[[], Any], function: Callable[..., Any]
+    ) -> None:
+        self._data = data
+        self._compute = compute
+        self._function = function
+        self._renew()
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def take(self, index: int) -> Column:
+        """Return the array of one view.
+
+        Raises:
+            ValueError: the function didn't give one value for each candle.
+        """
+        if self._known != self._data.closed_count or self._found[index] is None:
+            self._renew()
+        values, self._found[index] = self._found[index], None
+        # What a function keeps for itself could change later; our own keep nothing.
+        is_new = self.are_several or getattr(self._function, "gives_new_arrays", False)
+        array: Column = np.asarray(values) if is_new else np.array(values)
+        if array.shape != (self._known,):
+            name = getattr(self._function, "__name__", repr(self._function))
+            raise ValueError(
+                f"indicator {name} gave {array.shape} values for {self._known} candles: "
+                f"it must give one for each candle"
+            )
+        return array
+
+    def _renew(self) -> None:
+        found = self._compute()
+        self._known = self._data.closed_count
+        self.are_several = isinstance(found, tuple)
+        self._found: list[Any] = [*found] if self.are_several else [found]

@@ -44,6 +44,7 @@ __all__ = [
 def _reads(*columns: str) -> Callable[[Function], Function]:
     def mark(function: Function) -> Function:
         function.inputs = columns  # type: ignore[attr-defined]
+        function.gives_new_arrays = True  # type: ignore[attr-defined]
         return function
 
     return mark

@@ -5,14 +5,14 @@ the same. No trading rules here.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.candles import CandleSeries
-from engine.columns import Column, Columns, series_columns
+from engine.columns import Column, Columns, running_total, series_columns, stored_columns
 from engine.errors import InvalidRun
 from engine.frames import NEVER, MultiTimeframeData, TimeframeData
 from engine.history import IndicatorView
@@ -42,10 +42,10 @@ class Market:
         self.base = Columns()
         ordered = sorted(timeframes, key=get_timeframe_minutes)
         self.data = MultiTimeframeData({t: TimeframeData(t, base, history_ms) for t in ordered})
-        self._smallest = self.data[base_of(timeframes)]
-        self._context = tuple(frame for frame in self.data.values() if frame is not self._smallest)
+        self.smallest = self.data[base_of(timeframes)]
+        self._context = tuple(frame for frame in self.data.values() if frame is not self.smallest)
         self._context_due = NEVER
-        self._smallest_is_base = self._smallest.timeframe == base
+        self._smallest_is_base = self.smallest.timeframe == base
         self._wake_keys: deque[int] | None = None
         self.position = 0
         self.timestamp: Column = self.base["timestamp"]
@@ -60,30 +60,51 @@ class Market:
         self._wake_keys = None
         if len(self.base) and series.timestamp[0] <= self.base["timestamp"][-1]:
             raise InvalidRun("candles must come in order and only once")
-        cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
-        self.base.replace_tail(len(self.base), series_columns(series, float(cvd)))
+        self._put_in(series)
         self.timestamp, self.close = self.base["timestamp"], self.base["close"]
         for frame in self.data.values():
             frame.extend(self.base)
         self._find_context_due()
 
+    def _put_in(self, series: CandleSeries) -> None:
+        flow = series.volume_delta
+        if len(self.base) or flow is None:
+            cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
+            self.base.replace_tail(len(self.base), series_columns(series, float(cvd)))
+        else:
+            # Few strategies look at the running total of a history that may be years long.
+            self.base.replace_tail(0, stored_columns(series))
+            self.base.put_off("cvd", lambda: running_total(flow, 0.0))
+
     def has_overdue(self) -> bool:
         """Whether the next base candle proves closed what is not yet visible."""
         key = 2 * self.position + 1
-        return self._context_due <= key or self._smallest.due <= key
+        return self._context_due <= key or self.smallest.due <= key
 
     def reveal_overdue(self) -> bool:
         """Show candles that the next base candle proves closed; tell whether to call on_candle."""
         key = 2 * self.position + 1
         self._reveal_context(key)
-        closed = self._smallest.reveal(key)
+        closed = self.smallest.reveal(key)
         return closed if self._wake_keys is None else self._take_wake(key)
 
     def next_close(self, end: int) -> int:
         """Return the position of the next close of the smallest timeframe, at most `end`."""
         if self._wake_keys is not None:
             return min(self._wake_keys[0] // 2, end) if self._wake_keys else end
-        return self.position + 1 if self._smallest_is_base else min(self._smallest.due // 2, end)
+        return self.position + 1 if self._smallest_is_base else min(self.smallest.due // 2, end)
+
+    def next_closes(self, limit: int) -> Sequence[float]:
+        """Return the prices at the next closes of the smallest timeframe, one call each.
+
+        They reach up to base candle `limit` (excluded), and only as far as no other timeframe
+        closes: none is left where the strategy is to be called at chosen closes.
+        """
+        if self._wake_keys is not None:
+            return ()
+        smallest = self.smallest
+        stop = smallest.count_at(min(limit, (self._context_due - 1) // 2))
+        return smallest.closes[smallest.count : stop]
 
     def advance(self, position: int) -> bool:
         """Let market time pass to behind a base candle; tell whether to call on_candle."""
@@ -91,10 +112,10 @@ class Market:
         if 2 * position >= self._context_due:
             self._reveal_context(2 * position)
         if self._smallest_is_base:
-            self._smallest.count = position
+            self.smallest.count = position
             closed = True
         else:
-            closed = self._smallest.reveal(2 * position)
+            closed = self.smallest.reveal(2 * position)
         return closed if self._wake_keys is None else self._take_wake(2 * position)
 
     def skip_to(self, position: int) -> None:
@@ -122,7 +143,7 @@ class Market:
         if found is None:
             return
         conditions = found.all_values() if isinstance(found, IndicatorView) else np.asarray(found)
-        keys = self._smallest.all_keys
+        keys = self.smallest.all_keys
         if conditions.dtype != np.bool_ or conditions.shape != keys.shape:
             raise ValueError(
                 f"wake must give one True or False for each of {len(keys)} candles, "

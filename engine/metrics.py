@@ -13,6 +13,12 @@ from typing import Any, Final
 import numpy as np
 
 from engine.candles import FloatArray, IntArray
+from engine.equity import (
+    average_drawdown_ms,
+    drawdown_durations_ms,
+    longest_drawdown_ms,
+    max_drawdown_pct,
+)
 from engine.orders import Side, Trade
 from engine.timeframe import DAY_MS
 
@@ -153,48 +159,6 @@ def buy_and_hold_pct(closes: FloatArray) -> float | None:
     return _finite(100 * (float(closes[-1]) / float(closes[0]) - 1)) if len(closes) else None
 
 
-def max_drawdown_pct(equity: FloatArray, initial_balance: float) -> float | None:
-    """Return the deepest fall from a peak: 100 * max(1 - equity / highest equity so far).
-
-    Percent of that peak, a positive number (0 when equity never fell, above 100 in debt); the
-    initial balance is the first peak. Magdon-Ismail and Atiya, Maximum Drawdown (2004).
-    """
-    if not len(equity):
-        return None
-    share = _running_peak(equity, initial_balance)
-    np.divide(equity, share, out=share)
-    return _finite(100 * (1 - float(share.min())))
-
-
-def drawdown_durations_ms(
-    time: IntArray, equity: FloatArray, *, initial_balance: float, start: int
-) -> IntArray:
-    """Return how long each drawdown lasted in ms: from its peak's mark to the mark of recovery.
-
-    The first peak is the initial balance at `start`; the last drawdown, when not recovered, counts
-    up to the last mark.
-    """
-    below = np.zeros(len(equity) + 1, dtype=np.bool_)
-    np.less(equity, _running_peak(equity, initial_balance), out=below[1:])
-    # turns[k] is the last mark before equity leaves its peak (even k) or comes back (odd k).
-    turns = np.flatnonzero(below[1:] != below[:-1])
-    moments = np.concatenate(([start], time))
-    peaks, recoveries = turns[::2], turns[1::2] + 1
-    if len(peaks) > len(recoveries):
-        recoveries = np.append(recoveries, len(equity))
-    return np.asarray(moments[recoveries] - moments[peaks], dtype=np.int64)
-
-
-def average_drawdown_ms(durations: IntArray) -> float | None:
-    """Return the mean duration of the drawdowns in ms, None without one."""
-    return float(durations.mean()) if len(durations) else None
-
-
-def longest_drawdown_ms(durations: IntArray) -> int | None:
-    """Return the duration of the longest drawdown in ms, None without one."""
-    return int(durations.max()) if len(durations) else None
-
-
 def daily_returns(time: IntArray, equity: FloatArray, *, initial_balance: float) -> FloatArray:
     """Return the return of each UTC day, from the first mark's day to the last one's, as fractions.
 
@@ -333,11 +297,6 @@ def sqn(pnl: FloatArray) -> float | None:
     if spread <= _ROUNDING * float(np.abs(pnl).max()):
         return None
     return _finite(math.sqrt(len(pnl)) * float(pnl.mean()) / spread)
-
-
-def _running_peak(equity: FloatArray, initial_balance: float) -> FloatArray:
-    peak = np.maximum.accumulate(equity)
-    return np.maximum(peak, initial_balance, out=peak)
 
 
 def _yearly_ratio(mean: float, spread: float) -> float | None:

@@ -36,6 +36,9 @@ _LADDER: Final = ("1d", "4h", "1h", "15m", "5m", "1m")
 # The epoch was a Thursday; weeks start on Monday 00:00 UTC, four days later.
 _MONDAY_MS: Final = 4 * DAY_MS
 
+# So many candles at a time are checked for gaps by their first and last one.
+_GAP_PART: Final = 4096
+
 
 def get_timeframe_minutes(timeframe: str) -> int:
     """Return the length of a timeframe in minutes.
@@ -81,10 +84,44 @@ def bucket_opens(timestamp: npt.NDArray[np.int64], timeframe: str) -> npt.NDArra
     return (timestamp - offset) // step * step + offset
 
 
-def bucket_starts(timestamp: npt.NDArray[np.int64], timeframe: str) -> npt.NDArray[np.int64]:
-    """Return the index of the first base candle of each coarser candle; needs one or more."""
-    opens = bucket_opens(timestamp, timeframe)
-    return np.concatenate(([0], np.flatnonzero(opens[1:] != opens[:-1]) + 1))
+def bucket_starts(
+    timestamp: npt.NDArray[np.int64], timeframe: str, base: str
+) -> npt.NDArray[np.int64]:
+    """Return the index of the first base candle of each coarser candle; needs one or more.
+
+    `timestamp` are open times (ms) of base candles in order, once each and on their grid.
+    """
+    step, base_step = get_timeframe_ms(timeframe), get_timeframe_ms(base)
+    first, last = bucket_opens(timestamp[[0, -1]], timeframe).tolist()
+    if (last - first) // step >= len(timestamp):
+        opens = bucket_opens(timestamp, timeframe)
+        return np.concatenate(([0], np.flatnonzero(opens[1:] != opens[:-1]) + 1))
+    # Without a gap the candle that opens at a time is found by counting, from the last gap on.
+    opens = np.arange(first, last + 1, step)
+    begins = np.concatenate(([0], find_gaps(timestamp, base_step) + 1))
+    gap = np.maximum(np.searchsorted(timestamp[begins], opens, side="right") - 1, 0)
+    counted = -((timestamp[begins[gap]] - opens) // base_step)
+    ends = np.append(begins[1:], len(timestamp))
+    starts = np.minimum(begins[gap] + np.maximum(counted, 0), ends[gap])
+    has_candles = np.append(starts[1:], len(timestamp)) > starts
+    return np.asarray(starts[has_candles])
+
+
+def find_gaps(timestamp: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
+    """Return the index of each candle that isn't followed by the next one of its grid.
+
+    `timestamp` are open times in order and once each, `step` ms apart or a multiple of it. Only
+    parts that take too long to pass are looked into.
+    """
+    if not len(timestamp):
+        return np.empty(0, dtype=np.int64)
+    edges = np.append(np.arange(0, len(timestamp) - 1, _GAP_PART), len(timestamp) - 1)
+    longer = np.diff(timestamp[edges]) > np.diff(edges) * step
+    parts = [
+        np.flatnonzero(np.diff(timestamp[first : last + 1]) > step) + first
+        for first, last in zip(edges[:-1][longer], edges[1:][longer], strict=True)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
 def base_of(timeframes: tuple[str, ...]) -> str:
@@ -106,13 +143,14 @@ class TimeframeAggregator:
         self.starts: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.closing_keys: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._step = get_timeframe_ms(timeframe)
+        self._base = base
         self._base_step = get_timeframe_ms(base)
 
     def extend(self, timestamp: npt.NDArray[np.int64]) -> int:
         """Take the open times of all base candles so far; return the first candle that changed."""
         changed = max(len(self.starts) - 1, 0)
         first = int(self.starts[changed]) if len(self.starts) else 0
-        starts = bucket_starts(timestamp[first:], self.timeframe) + first
+        starts = bucket_starts(timestamp[first:], self.timeframe, self._base) + first
         self.starts = np.concatenate((self.starts[:changed], starts))
         ends = np.append(starts[1:], len(timestamp))
         full = timestamp[ends - 1] + self._base_step == self._closes(timestamp[starts])
