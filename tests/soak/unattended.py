@@ -4,34 +4,30 @@ What is left is compared with a day of the same seed in which nothing happened.
 """
 
 import asyncio
-import csv
-import io
 import json
 import random
-import re
 import signal
 import sqlite3
 import time
-from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from bot.sandbox.server import SandboxDiscord
+from bot.services.alert_kinds import FAULT
+from bot.services.forward.alerts import TEST_CHANNEL
 from bot.services.forward.service import ForwardAsk, ForwardService
-from bot.ui.alerts import DIGEST_CSV
 from data.database import Database
-from tests.soak.blows import Blow, Scene, all_blows, long_outage, open_bot
+from tests.soak.blows import Blow, Scene, all_blows, long_outage
+from tests.soak.bot_child import open_bot
+from tests.soak.witness import TRADES, Told, compare, seen_alerts
 from tests.soak.world import MINUTE_MS, World, open_world, shipped_and_busy
 
 TESTS = (("busy", "BTC/USDT"), ("busy", "ETH/USDT"), ("busy", "SOL/USDT"), ("breakout", "BTC/USDT"))
 CALM_S = 180.0
 FACTOR = 60.0
 MINUTE_S = 0.1
-_MARK = re.compile(r"alert (\d+)$")
-_PLAIN_MARK = re.compile(r"\(alert (\d+)\)")
-_TRADES = ("trade_open", "trade_close")
 
 
 @dataclass(frozen=True)
@@ -45,18 +41,6 @@ class Books:
     state: Any
     balance: float
     alerts: list[dict[str, Any]]
-
-
-@dataclass
-class Told:
-    """What was to be told of trades, and what was seen of it."""
-
-    wanted: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    disordered: list[str] = field(default_factory=list)
-    messages: int = 0
-    digests: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,22 +87,23 @@ async def spend_under_fire(
             quiet_from = end - min(_minutes(0.5), _minutes(hours) // 3)
             await bot.start()
             await _calm(scene, quiet_from)
-            await _fight(scene, quiet_from, _deck(chance, hours))
+            await _fight(scene, quiet_from, _rounds(chance, hours))
             await _calm(scene, end - 5 * MINUTE_MS)
             await _advance(scene, end + 2_000)
             await _calm(scene, scene.now, everything=True)
-            scene.struck["orderly end"] = await bot.end(signal.SIGTERM)
+            if code := await bot.end(signal.SIGTERM):
+                bot.deaths.append(code)
         books = await _books(world)
         rows = _rows(world)
-        seen = _seen(sandbox)
+        seen = seen_alerts(sandbox)
         return Endured(
             books=books,
-            channel=_compare(rows, seen, is_thread=False),
-            threads=_compare(rows, seen, is_thread=True),
+            channel=compare(rows, seen, is_thread=False),
+            threads=compare(rows, seen, is_thread=True),
             blows=scene.struck,
             starts=bot.starts,
-            deaths=bot.deaths + [code for code in [scene.struck.pop("orderly end")] if code],
-            faults_told=sum(row["kind"] == "fault" for row in rows),
+            deaths=bot.deaths,
+            faults_told=sum(row["kind"] == FAULT for row in rows),
             took_s=time.perf_counter() - begun,
         )
 
@@ -145,52 +130,57 @@ async def _start_tests(world: World, service: ForwardService) -> int:
     return world.clock.now_ms() // MINUTE_MS * MINUTE_MS
 
 
-def _deck(chance: random.Random, hours: float) -> list[Blow]:
-    """Return blows in a random order, each kind at least once, one of them a long outage."""
-    deck = [*all_blows(), long_outage(round(hours * 8))]
+@dataclass(frozen=True)
+class Round:
+    """Blows that come together; `before` and `under` are shares of a round's time, 0 to 1."""
+
+    blows: tuple[Blow, ...]
+    before: float
+    under: float
+    waits_for: str
+
+
+def _rounds(chance: random.Random, hours: float) -> list[Round]:
+    """Return a day's blows in a random order: each kind every six hours, and one long outage."""
+    deck = [blow for _ in range(max(1, round(hours / 6))) for blow in all_blows()]
+    deck.append(long_outage(round(hours * 8)))
     chance.shuffle(deck)
-    return deck
+    rounds = []
+    while deck:
+        blows = [deck.pop()]
+        others = [blow for blow in deck if blow.side != blows[0].side]
+        if others and chance.random() < 0.6:
+            blows.append(others[-1])
+            deck.remove(others[-1])
+        waits_for = chance.choice(("nothing", "nothing", "candles", "candles", "alerts"))
+        rounds.append(Round(tuple(blows), chance.random() / 2, chance.random(), waits_for))
+    return rounds
 
 
-async def _fight(scene: Scene, until: int, deck: list[Blow]) -> None:
-    """Deal blows, one or two at once, the bot between them sometimes well again, until then."""
-    chance, left = scene.chance, list(deck)
-    while scene.now < until:
-        rounds_left = max(1, len(left) / 1.6)
-        share = max(1, int((until - scene.now) / MINUTE_MS / rounds_left))
-        await _advance(scene, min(until, scene.now + _some_minutes(chance, 0, share // 2)))
-        blows = [left.pop()]
-        other = [blow for blow in left if blow.side != blows[0].side]
-        if other and chance.random() < 0.6:
-            blows.append(other[-1])
-            left.remove(other[-1])
-        await _deal(scene, blows, until, longest=max(2, share))
-        if chance.random() < 0.6:
-            await _calm(scene, until, everything=chance.random() < 0.3)
-        left = left or _reshuffled(chance)
+async def _fight(scene: Scene, until: int, rounds: list[Round]) -> None:
+    """Deal blows, the bot between them sometimes well again, until then at most."""
+    for number, each in enumerate(rounds):
+        if scene.now >= until:
+            return
+        share = (until - scene.now) / (len(rounds) - number)
+        await _advance(scene, min(until, scene.now + round(each.before * share)))
+        await _deal(scene, each, until, longest=share / MINUTE_MS)
+        if each.waits_for != "nothing":
+            await _calm(scene, until, everything=each.waits_for == "alerts")
+    await _advance(scene, max(until, scene.now))
 
 
-async def _deal(scene: Scene, blows: list[Blow], until: int, *, longest: int) -> None:
-    for blow in blows:
+async def _deal(scene: Scene, each: Round, until: int, *, longest: float) -> None:
+    for blow in each.blows:
         await blow.strike(scene)
         scene.struck[blow.name] = scene.struck.get(blow.name, 0) + 1
-    least = max(blow.minutes[0] for blow in blows)
-    most = max(least, min(longest, max(blow.minutes[1] for blow in blows)))
-    minutes = _some_minutes(scene.chance, least, most)
-    await _advance(scene, min(until, scene.now + minutes))
-    for blow in reversed(blows):
+    least = max(blow.minutes[0] for blow in each.blows)
+    most = max(least, min(longest, max(blow.minutes[1] for blow in each.blows)))
+    minutes = least + each.under * (most - least)
+    await _advance(scene, min(until, scene.now + round(minutes * MINUTE_MS)))
+    for blow in reversed(each.blows):
         if blow.heal is not None:
             await blow.heal(scene)
-
-
-def _reshuffled(chance: random.Random) -> list[Blow]:
-    deck = all_blows()
-    chance.shuffle(deck)
-    return deck
-
-
-def _some_minutes(chance: random.Random, least: int, most: int) -> int:
-    return chance.randint(least, max(least, most)) * MINUTE_MS + chance.randint(0, 59_999)
 
 
 async def _advance(scene: Scene, until: int) -> None:
@@ -262,64 +252,8 @@ async def _books(world: World) -> dict[str, Books]:
 
 
 def _is_of(row: sqlite3.Row, test_id: int) -> bool:
-    return row["test_id"] == test_id and row["channel"] == "test" and row["kind"] in _TRADES
+    return row["test_id"] == test_id and row["channel"] == TEST_CHANNEL and row["kind"] in TRADES
 
 
 def _facts(row: sqlite3.Row) -> dict[str, Any]:
     return {"kind": row["kind"], **json.loads(row["payload"]), "recovered": None}
-
-
-def _seen(sandbox: SandboxDiscord) -> dict[bool, list[list[int]]]:
-    """Return the alerts that each message tells of, in the channel (False) and elsewhere (True).
-
-    What stood in a thread that was deleted since was seen, too.
-    """
-    found: dict[bool, list[list[int]]] = {False: [], True: []}
-    for number in sorted(sandbox.state.versions):
-        message = sandbox.state.versions[number][0]
-        if message.author.id == sandbox.state.bot.id and (marks := _marks(message)):
-            found[message.channel_id != sandbox.channel_id].append(marks)
-    return found
-
-
-def _marks(message: Any) -> list[int]:
-    for file in message.attachments:
-        if file.filename == DIGEST_CSV:
-            lines = csv.DictReader(io.StringIO(file.data.decode()))
-            return [int(line["alert"]) for line in lines]
-    footers = [(embed.get("footer") or {}).get("text") or "" for embed in message.embeds]
-    marks = [int(mark[1]) for text in footers if (mark := _MARK.search(text))]
-    return marks + [int(mark) for mark in _PLAIN_MARK.findall(message.content)]
-
-
-def _compare(
-    rows: list[sqlite3.Row], seen: dict[bool, list[list[int]]], *, is_thread: bool
-) -> Told:
-    """Compare what was to be told with what was seen, in the channel or in threads.
-
-    The channel must have an alert for each that a step stored; threads what was sent to them.
-    """
-    told = Told(messages=len(seen[is_thread]))
-    told.digests = sum(len(marks) > 10 for marks in seen[is_thread])
-    copies = {row["dedupe_key"]: row for row in rows if row["channel"] != "test"}
-    by_place: dict[str, list[int]] = {}
-    counts = Counter(mark for marks in seen[is_thread] for mark in marks)
-    for row in rows:
-        if row["channel"] != "test" or row["kind"] not in _TRADES:
-            continue
-        place = f"thread:{row['test_id']}" if is_thread else "channel"
-        copy = copies.get(f"{row['dedupe_key']}@{place}")
-        if is_thread and (copy is None or copy["sent_at"] is None):
-            continue
-        told.wanted += 1
-        if copy is None or not counts[copy["id"]]:
-            told.lost.append(row["dedupe_key"])
-    told.doubled = [str(mark) for mark, count in counts.items() if count > 1]
-    place_of = {row["id"]: row["channel"] for row in rows}
-    for marks in seen[is_thread]:
-        for mark in marks:
-            by_place.setdefault(place_of.get(mark, "?"), []).append(mark)
-    for place, marks in by_place.items():
-        firsts = list(dict.fromkeys(marks))
-        told.disordered += [place] * (firsts != sorted(firsts))
-    return told
