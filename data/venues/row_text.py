@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.arrow_columns import to_numpy
+from engine.candles import IntArray
 
 _ENVELOPE_CHARACTERS: Final = 500  # rows begin within so many
 
@@ -65,17 +66,11 @@ def _decode_envelope(text: str, rows_at: tuple[str, ...], decode: Callable[[str]
 
 def _read(text: str, fields: Sequence[int]) -> list[npt.NDArray[Any]] | None:
     content = text.encode()
-    bounds = _bounds(content)
-    if bounds is None or max(fields) >= bounds.shape[1]:
+    commas = _commas_of_table(content)
+    if commas is None or max(fields) >= commas.shape[1]:
         return None
-    pieces = np.ascontiguousarray(bounds[:, fields], np.int32)
-    letters = np.frombuffer(content, np.uint8)
-    opened = letters[pieces[..., 0]] == ord('"')
-    closed = letters[pieces[..., 1] - 1] == ord('"')
-    pieces[..., 0] += opened
-    pieces[..., 1] -= closed
-    # A lone quote both opens and closes: Arrow would follow its negative length anywhere.
-    if (opened != closed).any() or (pieces[..., 0] > pieces[..., 1]).any():
+    pieces = _pieces(content, commas, fields)
+    if pieces is None:
         return None
     strings = _strings(content, pieces)
     rows = len(pieces)
@@ -88,39 +83,49 @@ def _read(text: str, fields: Sequence[int]) -> list[npt.NDArray[Any]] | None:
     return [to_numpy(pa.chunked_array([times])), *floats]
 
 
-def _bounds(content: bytes) -> npt.NDArray[np.int64] | None:
-    """Return where each field of each row begins and ends; None if it isn't rows of one length."""
-    letters = np.frombuffer(content, np.uint8)
+def _commas_of_table(content: bytes) -> IntArray | None:
+    """Return where the comma behind each field of each row is; None if it isn't such rows.
+
+    The last bracket stands for the comma that isn't there.
+    """
     if not (content.startswith(b"[[") and content.endswith(b"]]")):
         return None
+    letters = np.frombuffer(content, np.uint8)
     width = content.count(b",", 0, content.find(b"]")) + 1
-    commas = np.flatnonzero(letters == ord(","))
-    rows, rest = divmod(len(commas) + 1, width)
-    between = commas[width - 1 :: width]
+    commas = np.append(np.flatnonzero(letters == ord(",")), len(content) - 1)
+    rows, rest = divmod(len(commas), width)
+    between = commas[width - 1 : -1 : width]
     brackets = (np.count_nonzero(letters == ord(bracket)) for bracket in "[]")
     is_table = (
         not rest
         and all(count == rows + 1 for count in brackets)
-        and (letters[between - 1] == ord("]")).all()
-        and (letters[between + 1] == ord("[")).all()
+        and (letters.take(between - 1) == ord("]")).all()
+        and (letters.take(between + 1) == ord("[")).all()
     )
-    if not is_table:
-        return None
-    flat = np.empty((rows * width, 2), np.int64)
-    flat[1:, 0], flat[:-1, 1] = commas + 1, commas
-    flat[0, 0], flat[-1, 1] = 1, len(content) - 1
-    bounds = flat.reshape(rows, width, 2)
-    bounds[:, 0, 0] += 1
-    bounds[:, -1, 1] -= 1
-    return bounds
+    return commas.reshape(rows, width) if is_table else None
 
 
-def _strings(content: bytes, pieces: npt.NDArray[np.int32]) -> pa.Array:
+def _pieces(content: bytes, commas: IntArray, fields: Sequence[int]) -> IntArray | None:
+    """Return where the numbers of some fields begin and end; None if quotes don't match."""
+    starts = np.append(0, commas.ravel()[:-1]).reshape(commas.shape) + 1
+    ends = commas.copy()
+    starts[:, 0] += 1
+    ends[:, -1] -= 1
+    starts, ends = starts[:, fields], ends[:, fields]
+    letters = np.frombuffer(content, np.uint8)
+    opened = letters.take(starts) == ord('"')
+    closed = letters.take(ends - 1) == ord('"')
+    pieces = np.stack((starts + opened, ends - closed), axis=-1)
+    # A lone quote both opens and closes: Arrow would follow its negative length anywhere.
+    is_sound = (opened == closed).all() and (pieces[..., 0] <= pieces[..., 1]).all()
+    return pieces if is_sound else None
+
+
+def _strings(content: bytes, pieces: IntArray) -> pa.Array:
     """Return the pieces of a text as strings, field by field."""
     rows, fields, _ = pieces.shape
+    offsets = pa.py_buffer(pieces.astype(np.int32))
     # Arrow's strings follow each other: what lies between two pieces is a string that isn't taken.
-    every = pa.StringArray.from_buffers(
-        pieces.size - 1, pa.py_buffer(pieces), pa.py_buffer(content)
-    )
+    every = pa.StringArray.from_buffers(pieces.size - 1, offsets, pa.py_buffer(content))
     places = 2 * np.arange(rows * fields).reshape(rows, fields).T.ravel()
     return every.take(pa.array(places))
