@@ -1,10 +1,11 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bot.services.forward.committer import StepCommitter
 from data.database import Database
-from data.errors import RecordConflict
+from data.errors import RecordConflict, UnstorableValue
 from data.storage.records import NewForwardTest, StepRecord
 
 
@@ -26,17 +27,19 @@ class Counting(Database):
 async def database(tmp_path):
     async with Counting.open(tmp_path / "jesse.db") as opened:
         for number in range(5):
-            await opened.create_forward_test(
-                NewForwardTest(
-                    name=f"t{number}",
-                    strategy="s",
-                    params={},
-                    symbol="X/USDT",
-                    exchange="simulated",
-                    config={},
-                )
-            )
+            await opened.create_forward_test(new_test(number))
         yield opened
+
+
+def new_test(number):
+    return NewForwardTest(
+        name=f"t{number}",
+        strategy="s",
+        params={},
+        symbol="X/USDT",
+        exchange="simulated",
+        config={},
+    )
 
 
 def step(test_id, number=1):
@@ -85,3 +88,42 @@ async def test_a_database_that_is_closed_is_told_to_all(database):
         *(committer.commit_step(step(n)) for n in (1, 2)), return_exceptions=True
     )
     assert ["is not open" in str(answer) for answer in answers] == [True, True]
+
+
+async def test_two_hundred_steps_that_come_while_one_is_stored_take_two_more_commits(database):
+    for number in range(5, 200):
+        await database.create_forward_test(new_test(number))
+    committer = StepCommitter(database)
+    database.gate.clear()
+    first = asyncio.ensure_future(committer.commit_step(step(1)))
+    await asyncio.sleep(0)
+    others = [asyncio.ensure_future(committer.commit_step(step(n))) for n in range(2, 201)]
+    await asyncio.sleep(0)
+    database.gate.set()
+    assert await asyncio.gather(first, *others) == [True] * 200
+    assert sum(database.batches) == 200
+    assert len(database.batches) <= 3
+    assert (await database.get_portfolio(200)).step == 1
+
+
+async def test_a_step_that_has_no_text_is_refused_alone(database):
+    committer = StepCommitter(database)
+    wrong = replace(step(1), snapshot={"state": object()})
+    works = [committer.commit_step(each) for each in (wrong, step(2))]
+    refused, stored = await asyncio.gather(*works, return_exceptions=True)
+    assert isinstance(refused, UnstorableValue)
+    assert stored is True
+    assert database.batches == [1]
+    assert await committer.commit_step(step(1))
+
+
+async def test_a_step_is_stored_as_it_was_when_it_came(database):
+    committer = StepCommitter(database)
+    database.gate.clear()
+    snapshot = {"calls": 1}
+    work = asyncio.ensure_future(committer.commit_step(replace(step(1), snapshot=snapshot)))
+    await asyncio.sleep(0)
+    snapshot["calls"] = 2
+    database.gate.set()
+    assert await work
+    assert await database.get_strategy_state(1) == {"calls": 1}

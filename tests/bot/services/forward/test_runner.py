@@ -1,12 +1,14 @@
 import asyncio
 import dataclasses
 import logging
+from itertools import pairwise
 
 import pytest
 
 from bot.errors import InvalidInput
 from bot.services.forward.funding import FundingWatch
 from bot.services.forward.runner import ForwardRunner
+from bot.services.forward.turns import Turns
 from data.errors import DatabaseFull, ExchangeUnavailable, RecordConflict
 from data.streams.events import (
     CandleArrived,
@@ -116,6 +118,69 @@ async def test_trades_that_waited_reach_stops_when_their_minute_comes(start, arr
     assert (trade.exit_reason, trade.exit_price) == (ExitReason.STOP_LOSS, 88.0)
     assert trade.exit_time == START + 2 * MINUTE_MS + 200
     assert runner.session.engine.portfolio.last_price == 100.0
+
+
+async def test_a_trade_that_nothing_waits_before_is_looked_at_as_it_comes(start, arrival):
+    runner, store, _ = start()
+    runner.on_candle(arrival(0))
+    await settle(runner)
+    runner.on_tick(tick(1, 95.0))
+    assert runner.session.engine.portfolio.last_price == 95.0
+    runner.on_tick(tick(1, 89.0, ms=200))
+    # Behind the stop everything waits until its step is stored.
+    runner.on_tick(tick(1, 80.0, ms=300))
+    assert runner.backlog == 2
+    assert store.trades == []
+    await settle(runner)
+    [trade] = store.trades
+    assert (trade.exit_reason, trade.exit_price) == (ExitReason.STOP_LOSS, 89.0)
+    assert [record.step for record in store.records] == [1, 2]
+
+
+async def test_what_is_raised_at_a_trade_faults_the_test_and_not_the_stream(start, arrival):
+    runner, store, _ = start()
+    runner.on_candle(arrival(0))
+    await settle(runner)
+
+    def fail(price, time):
+        raise ZeroDivisionError("oops")
+
+    runner.session.engine.on_tick = fail
+    runner.on_tick(tick(1, 95.0))
+    await runner.faulted.wait()
+    assert "ZeroDivisionError: oops" in runner.fault
+    assert store.statuses[-1][0] == "faulted"
+
+
+async def test_a_backlog_of_trades_is_worked_off_in_turns(start, arrival):
+    runner, store, _ = start()
+    store.gate.clear()
+    runner.on_candle(arrival(0))
+    await asyncio.sleep(0)
+    for number in range(1_000):
+        runner.on_tick(tick(1, 95.0, ms=number))
+    backlog = [runner.backlog]
+    store.gate.set()
+    while runner.backlog:
+        await asyncio.sleep(0)
+        backlog.append(runner.backlog)
+    most = max(before - after for before, after in pairwise(backlog))
+    assert backlog[0] == 1_000
+    assert 0 < most <= 128
+
+
+async def test_many_runners_that_share_turns_decide_a_few_at_a_time(start, arrival):
+    turns = Turns(at_once=2)
+    started = [start(turns=turns) for _ in range(10)]
+    for runner, _, _ in started:
+        runner.on_candle(arrival(0))
+    decided = [0]
+    while decided[-1] < 10:
+        await asyncio.sleep(0)
+        decided.append(sum(runner.session.step for runner, _, _ in started))
+    assert max(after - before for before, after in pairwise(decided)) == 2
+    await asyncio.gather(*(settle(runner) for runner, _, _ in started))
+    assert all(len(store.records) == 1 for _, store, _ in started)
 
 
 async def test_trades_of_a_minute_that_has_passed_are_left_out(start, arrival):
