@@ -114,7 +114,7 @@ class Scheduler:
         job = self._find(name)
         if job.name in self._running:
             raise InvalidInput(f"{job.name} runs already")
-        return self._launch(job)
+        return self._launch(replace(job, work=job.when_asked or job.work))
 
     async def pause(self, name: str) -> JobView:
         """Run a job no more until it is resumed, also after a restart.

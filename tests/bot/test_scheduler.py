@@ -156,6 +156,16 @@ async def test_the_clock_runs_a_job_when_its_time_comes(make, work, time):
     assert work.runs == 1
 
 
+async def test_who_asks_for_a_job_gets_what_is_meant_for_them(values, said, work, time):
+    asked = Work()
+    job = ScheduledJob("tidy", "does something", "0 * * * *", work, when_asked=asked)
+    async with Scheduler([job], values, said, now=lambda: time.ms) as scheduler:
+        await scheduler.run_now("tidy")
+        assert (asked.runs, work.runs) == (1, 0)
+        await asyncio.create_task(scheduler._fire(scheduler._jobs["tidy"]))
+    assert (asked.runs, work.runs) == (1, 1)
+
+
 async def test_many_missed_times_are_made_up_for_by_one_run(make, work, time):
     work.gate.clear()
     async with make(cron="* * * * *") as scheduler:

@@ -12,7 +12,13 @@ from bot.services.scheduled.integrity import check_candles
 from bot.services.scheduled.records import ScheduledJob
 from bot.services.scheduled.refresh import refresh_candles, symbols_in_use
 from bot.services.scheduled.snapshots import Runners, every_minutes, save_snapshots
-from bot.services.scheduled.summary import WEEK_MS, SummaryPlan, TellsSummaries, tell_summary
+from bot.services.scheduled.summary import (
+    WEEK_MS,
+    SummaryPlan,
+    TellsSummaries,
+    tell_due_summary,
+    tell_summary_so_far,
+)
 from bot.services.summaries import Summaries
 from bot.settings import OFF, Settings
 from bot.times import now_ms
@@ -96,14 +102,15 @@ def _summary_jobs(
 
     def job(name: str, description: str, plan: SummaryPlan) -> ScheduledJob:
         async def tell() -> str:
-            return await tell_summary(summaries, plan, now=now())
+            return await tell_due_summary(summaries, plan, now=now())
 
-        return ScheduledJob(name, description, plan.cron, tell)
+        async def tell_so_far() -> str:
+            return await tell_summary_so_far(summaries, plan, now=now())
+
+        return ScheduledJob(name, description, plan.cron, tell, when_asked=tell_so_far)
 
     day = SummaryPlan(DAY_MS, settings.summary_cron, alerts.on_daily_summary)
-    week = SummaryPlan(
-        WEEK_MS, settings.weekly_summary_cron, alerts.on_weekly_summary
-    )
+    week = SummaryPlan(WEEK_MS, settings.weekly_summary_cron, alerts.on_weekly_summary)
     jobs = (
         job(DAILY, "tells how the forward tests went in 24 hours", day),
         job(WEEKLY, "tells how the forward tests went in 7 days", week),

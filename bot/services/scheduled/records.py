@@ -23,7 +23,8 @@ class KeyValues(Protocol):
 class ScheduledJob:
     """Work by the clock: `work` returns one line on what it did; `cron` is in UTC.
 
-    A run that takes longer than `limit_s` is given up and counts as failed.
+    A run that takes longer than `limit_s` is given up and counts as failed. `when_asked` is done
+    instead where a person asks for it, between its times.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ScheduledJob:
     cron: str
     work: Work
     limit_s: float = DEFAULT_LIMIT_S
+    when_asked: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)

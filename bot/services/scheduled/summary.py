@@ -39,12 +39,21 @@ class SummaryPlan:
     tell: Tell
 
 
-async def tell_summary(summaries: Summaries, plan: SummaryPlan, *, now: int) -> str:
+async def tell_due_summary(summaries: Summaries, plan: SummaryPlan, *, now: int) -> str:
     """Tell the summary that was due last at `now` (ms); return what was done.
 
     However often and late it runs, a period is told once.
     """
-    period = due_period(plan.cron, plan.length_ms, now=now)
+    return await _tell(summaries, plan, due_period(plan.cron, plan.length_ms, now=now))
+
+
+async def tell_summary_so_far(summaries: Summaries, plan: SummaryPlan, *, now: int) -> str:
+    """Tell the summary of the time up to `now` (ms), for who asks; return what was done."""
+    end = floor_to_timeframe(now, "1m")
+    return await _tell(summaries, plan, Period(end - plan.length_ms, end))
+
+
+async def _tell(summaries: Summaries, plan: SummaryPlan, period: Period) -> str:
     until = format_time(period.end)
     summary = await summaries.sum_up(period)
     if summary is None:

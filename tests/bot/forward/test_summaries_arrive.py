@@ -11,7 +11,7 @@ from bot.charts.chromium import find_chromium
 from bot.charts.errors import ChartUnavailable
 from bot.charts.renderer import PngRenderer
 from bot.services.scheduled.snapshots import LATEST
-from bot.services.scheduled.summary import SummaryPlan, tell_summary
+from bot.services.scheduled.summary import SummaryPlan, tell_due_summary
 from bot.services.summaries import Summaries
 
 DAY_MS = 86_400_000
@@ -22,7 +22,7 @@ async def tell_day(floor):
     alerter = floor.app.forward.alerter
     plan = SummaryPlan(DAY_MS, "0 * * * *", alerter.on_daily_summary)
     summaries = Summaries(floor.desk.database, floor.desk.find_runner)
-    told = await tell_summary(summaries, plan, now=floor.clock.now_ms())
+    told = await tell_due_summary(summaries, plan, now=floor.clock.now_ms())
     await floor.sent()
     return told
 

@@ -95,6 +95,20 @@ async def test_after_days_of_sleep_only_the_last_day_is_told(settings, database,
     assert ends == [at("2024-01-08 00:00:00"), at("2024-01-12 00:00:00")]
 
 
+async def test_who_asks_is_told_how_it_went_up_to_now(settings, database, market, ten_days):
+    now = [at("2024-01-08 13:37:42")]
+    job = job_of(DAILY, settings, database, market, now)
+    for expected in ("on its way", "told before"):
+        assert expected in await job.when_asked()
+    await job.work()
+
+    asked, due = [message.payload for message in await database.take_due_messages()]
+    assert (asked["start"], asked["end"]) == (
+        at("2024-01-07 13:37:00"), at("2024-01-08 13:37:00")
+    )  # fmt: skip
+    assert due["end"] == at("2024-01-08 00:00:00")
+
+
 async def test_day_and_week_of_the_same_morning_are_both_told(settings, database, market, ten_days):
     now = [at("2024-01-15 00:10:00")]
     for name in (DAILY, WEEKLY):
