@@ -142,10 +142,8 @@ async def build_app(
         audit = Audit(database)
         stored_jobs = StoredJobs(database, audit, redact=redact)
         interrupted = await stored_jobs.take_interrupted()
-        if pictures is None:
-            pictures = await stack.enter_async_context(await _renderer(settings))
-        if pool is None:
-            pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
+        pictures = pictures or await stack.enter_async_context(await _renderer(settings))
+        pool = pool or await stack.enter_async_context(WorkerPool(settings.max_jobs))
         jobs = await stack.enter_async_context(_job_service(settings, stored_jobs))
         await _warm_up(settings)
         market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=log.warning))
