@@ -256,7 +256,16 @@ def _is_gapless(footer: Footer, key: SeriesKey) -> bool:
 
 
 def _forget_filled_gaps(folder: SeriesFolder, series: CandleSeries) -> None:
-    known = list(folder.known_gaps())
-    left = [hole for gap in known for hole in find_holes(series.timestamp, gap, series.timeframe)]
-    if left != known:
-        folder.replace_known_gaps(left)
+    known = folder.known_gaps()
+    if not known:
+        return
+    places = np.searchsorted(series.timestamp, known)
+    filled = (places[:, 0] < places[:, 1]).tolist()
+    if any(filled):
+        folder.replace_known_gaps(
+            hole
+            for gap, is_filled in zip(known, filled, strict=True)
+            for hole in (
+                find_holes(series.timestamp, gap, series.timeframe) if is_filled else [gap]
+            )
+        )

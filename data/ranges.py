@@ -1,5 +1,6 @@
 """Arithmetic on ranges of open times (ms, end excluded). No I/O."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import numpy as np
@@ -29,14 +30,20 @@ def find_holes(timestamp: IntArray, within: Range, timeframe: str) -> list[Range
 
 def subtract(ranges: Iterable[Range], known: Iterable[Range]) -> list[Range]:
     """Return what is left of some ranges without those that are known."""
-    left = list(ranges)
-    for start, end in known:
-        left = [
-            part
-            for first, stop in left
-            for part in ((first, min(stop, start)), (max(first, end), stop))
-            if part[0] < part[1]
-        ]
+    known = unite(known)
+    ends = [end for _, end in known]
+    left: list[Range] = []
+    for start, end in ranges:
+        # Searched, not tried in turn: an illiquid symbol has tens of thousands of known gaps.
+        for place in range(bisect_right(ends, start), len(known)):
+            first, stop = known[place]
+            if first >= end:
+                break
+            if start < first:
+                left.append((start, first))
+            start = stop
+        if start < end:
+            left.append((start, end))
     return left
 
 
