@@ -1,5 +1,6 @@
 """Candles: one as a frozen record, many as columns. No I/O: exchanges and files live in `data`."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidCandles
-from engine.timeframe import bucket_opens, bucket_starts, find_gaps, get_timeframe_ms
+from engine.timeframe import (
+    bucket_opens,
+    bucket_starts,
+    find_gaps,
+    floor_to_timeframe,
+    get_timeframe_ms,
+)
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = npt.NDArray[np.float64]
@@ -115,6 +122,8 @@ class CandleSeries:
     @classmethod
     def from_candles(cls, candles: Sequence[Candle], timeframe: str = "1m") -> Self:
         """Build a series from single candles, oldest first."""
+        if len(candles) == 1 and _is_sound(candles[0], timeframe):
+            return cls._of_one(candles[0], timeframe)
         flow = {
             name: [np.nan if value is None else value for value in values]
             for name in FLOW_COLUMNS
@@ -198,6 +207,13 @@ class CandleSeries:
         )
 
     @classmethod
+    def _of_one(cls, candle: Candle, timeframe: str) -> Self:
+        prices = [np.array([float(getattr(candle, name))]) for name in PRICE_COLUMNS]
+        values = [getattr(candle, name) for name in FLOW_COLUMNS]
+        flow = [None if value is None else np.array([float(value)]) for value in values]
+        return cls._unchecked(timeframe, np.array([candle.timestamp], np.int64), *prices, *flow)
+
+    @classmethod
     def _unchecked(cls, timeframe: str, *columns: npt.NDArray[np.generic] | None) -> Self:
         series = cls.__new__(cls)
         series.timeframe = timeframe
@@ -217,6 +233,18 @@ class CandleSeries:
         if len(lengths) > 1:
             return f"columns of different lengths: {sorted(lengths)}"
         return find_problem(self)
+
+
+def _is_sound(candle: Candle, timeframe: str) -> bool:
+    """Tell what `find_problem` would, for one candle in a tenth of the time."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return (
+        all(map(math.isfinite, (*prices, candle.volume)))
+        and 0 < candle.low <= min(prices)
+        and candle.high >= max(prices)
+        and candle.volume >= 0
+        and floor_to_timeframe(candle.timestamp, timeframe) == candle.timestamp
+    )
 
 
 def find_problem(series: CandleSeries) -> str | None:

@@ -1,9 +1,9 @@
 """Snapshots: all that an engine's future depends on but the candles, as values for JSON."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import InvalidRun
+from engine.execution.desk import Totals
 from engine.orders import Position, Side, Signal, SignalAction
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ def take_snapshot(engine: "Engine") -> dict[str, Any]:
         "version": SNAPSHOT_VERSION,
         "last_open_time": int(engine.market.base["timestamp"][position - 1]) if position else None,
         "balance": engine.portfolio.balance,
-        "positions": [asdict(position) for position in engine.portfolio.positions],
+        "positions": [_values(position) for position in engine.portfolio.positions],
         "next_id": engine.desk.next_id,
-        "totals": asdict(engine.desk.totals),
+        "totals": _values(engine.desk.totals),
         "entries_paused": engine.desk.entries_paused,
-        "pending": [asdict(signal) for signal in engine.pending],
+        "pending": [_values(signal) for signal in engine.pending],
         "funding": [list(item) for item in engine.funding],
         "strategy_state": engine.save_strategy_state(),
     }
@@ -53,3 +53,8 @@ def put_back(engine: "Engine", snapshot: dict[str, Any]) -> None:
     engine.funding.clear()
     engine.funding.extend((time, rate) for time, rate in snapshot["funding"])
     engine.strategy.set_state(snapshot["strategy_state"])
+
+
+def _values(record: Position | Signal | Totals) -> dict[str, Any]:
+    # As `asdict` gives them, but nothing in these is nested: taken at every live close.
+    return {name: getattr(record, name) for name in record.__slots__}
