@@ -111,6 +111,8 @@ class SimulatedMarket:
         """Return candles of any length in whole units; the first one starts at its listing."""
         length = interval_ms(interval)
         end = first_open_time_ms + count * length
+        if length == MINUTE_MS:
+            return self.minutes(symbol, first_open_time_ms, end)
         if length < HOUR_MS:
             return join_candles(self.minutes(symbol, first_open_time_ms, end), length)
         return join_candles(self.hours(symbol, first_open_time_ms, end), length)

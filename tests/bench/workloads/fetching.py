@@ -14,12 +14,12 @@ from typing import Final
 
 import aiohttp
 
-from data.cache import CandleStore
+from data.cache import CandleStore, sha256_of
 from data.exchange import ExchangeSettings
 from data.historical import HistoricalDataProvider
 from engine.timeframe import DAY_MS
+from tests.bench import market
 from tests.bench.exchange import PAGES
-from tests.bench.market import key
 from tests.bench.measuring import (
     DAY_CANDLES,
     EXCHANGE,
@@ -39,13 +39,19 @@ _IN_FLIGHT: Final = 8
 
 @contextmanager
 def ours(context: Context, _option: str) -> Iterator[Meter]:
-    """Fetch through the provider, each time into a new store."""
+    """Fetch through the provider, each time into a new store, and compare what is stored."""
     days = _days(context)
+    end = START_MS + days * DAY_MS
+    expected = sha256_of(market.store(context).read(market.key(), START_MS, end))
     with _exchange() as url, asyncio.Runner() as runner:
 
         def measure() -> Mapping[str, float]:
-            with timed() as watch:
-                runner.run(_fetch(url, days))
+            with tempfile.TemporaryDirectory(prefix="jesse-bench-") as folder:
+                store = CandleStore(Path(folder))
+                with timed() as watch:
+                    runner.run(_fetch(url, days, store))
+                if sha256_of(store.read(market.key())) != expected:
+                    raise WrongResult("what is stored is not what the market holds")
             return {"rate": days * DAY_CANDLES / watch.seconds}
 
         yield Meter(measure)
@@ -56,7 +62,8 @@ def reference(context: Context, _option: str) -> Iterator[Meter]:
     """Get the same pages as bytes and drop them."""
     days = _days(context)
     with _exchange() as url, asyncio.Runner() as runner:
-        runner.run(_fetch(url, days))
+        with tempfile.TemporaryDirectory(prefix="jesse-bench-") as folder:
+            runner.run(_fetch(url, days, CandleStore(Path(folder))))
         pages: list[str] = runner.run(_pages(url))
 
         def measure() -> Mapping[str, float]:
@@ -90,13 +97,11 @@ def _exchange() -> Iterator[str]:
             process.wait()
 
 
-async def _fetch(url: str, days: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="jesse-bench-") as folder:
-        store = CandleStore(Path(folder))
-        settings = ExchangeSettings(EXCHANGE, rest_url=url)
-        async with HistoricalDataProvider(store, settings) as provider:
-            end = START_MS + days * DAY_MS
-            summary = await provider.complete(key(), START_MS, end)
+async def _fetch(url: str, days: int, store: CandleStore) -> None:
+    settings = ExchangeSettings(EXCHANGE, rest_url=url)
+    async with HistoricalDataProvider(store, settings) as provider:
+        end = START_MS + days * DAY_MS
+        summary = await provider.complete(market.key(), START_MS, end)
     if summary.fetched != days * DAY_CANDLES:
         raise WrongResult(f"{summary.fetched} candles fetched of {days * DAY_CANDLES}")
 
