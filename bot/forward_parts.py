@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from time import monotonic
 
-import discord
+from discord.ext import commands
 
 from bot.alert_pictures import AlertPictures, make_pictures
 from bot.alert_writer import AlertWriter
@@ -40,7 +40,7 @@ class ForwardParts:
     def __init__(self, settings: Settings, database: Database, tools: ForwardTools) -> None:
         self._database = database
         self._store = tools.market.store
-        self._client: discord.Client | None = None
+        self._client: commands.Bot | None = None
         self._pictures: AlertPictures | None = None
         self.sender: OutboxSender | None = None
         self.board: StatusBoard | None = None
@@ -52,7 +52,7 @@ class ForwardParts:
         self.comparer = Comparer(settings, database, tools.market, tools.pool)
         self.actions = ForwardActions(self.desk, self.alerter, tools.audit, tools.library)
 
-    def connect(self, client: discord.Client, channel_id: int, renderer: Pictures) -> None:
+    def connect(self, client: commands.Bot, channel_id: int, renderer: Pictures) -> None:
         """Send alerts and show tests through a client; threads are made in a channel."""
         self._client, self._channel_id = client, channel_id
         threads = ForwardThreads(client, self._database, channel_id)
@@ -60,6 +60,8 @@ class ForwardParts:
         writer = AlertWriter(self._database, self._pictures)
         self.sender = OutboxSender(self._database, BotDelivery(client, writer, threads))
         self.board = StatusBoard(client, self.desk, threads)
+        for event in ("on_ready", "on_resumed"):
+            client.add_listener(self._retry_alerts, event)
 
     def begin(self, tasks: BackgroundTasks) -> None:
         """Trade and send; neither waits for Discord."""
@@ -90,6 +92,10 @@ class ForwardParts:
     def _wake(self) -> None:
         if self.sender is not None:
             self.sender.wake()
+
+    async def _retry_alerts(self) -> None:
+        if self.sender is not None:
+            self.sender.retry_now()
 
     def _touch(self, test_id: int) -> None:
         if self.board is not None:

@@ -52,10 +52,16 @@ class OutboxSender:
         self._settings = AlertSettings(database)
         self._woken = asyncio.Event()
         self._problems: dict[str, str] = {}
+        self._is_back = False
         self._is_ending = False
 
     def wake(self) -> None:
         """Look for messages at once."""
+        self._woken.set()
+
+    def retry_now(self) -> None:
+        """Try at once what waits for its next attempt: Discord is back."""
+        self._is_back = True
         self._woken.set()
 
     def end(self) -> None:
@@ -73,6 +79,9 @@ class OutboxSender:
         while True:
             self._woken.clear()
             try:
+                if self._is_back:
+                    await self._database.retry_messages_now()
+                    self._is_back = False
                 await self.deliver_due()
                 pause_s = await self._pause_s()
             except StoreError as error:

@@ -46,6 +46,10 @@ WHERE id = ? AND sent_at IS NULL
 _MARK_FAILED: Final = """
 UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?, last_error = ? WHERE id = ?
 """
+_RETRY_NOW: Final = """
+UPDATE outbox SET next_attempt_at = ?
+WHERE sent_at IS NULL AND abandoned_at IS NULL AND muted_at IS NULL AND next_attempt_at > ?
+"""
 _ABANDON: Final = """
 UPDATE outbox SET attempts = attempts + 1, abandoned_at = ?, last_error = ? WHERE id = ?
 """
@@ -139,6 +143,13 @@ class OutboxOperations(Operations):
             return None if row is None else _to_message(row)
 
         return await self._read(work)
+
+    async def retry_messages_now(self) -> int:
+        """Let what waits for its next attempt be taken at once; return how many that is."""
+        now = self._clock()
+        return await self._write(
+            lambda connection: connection.execute(_RETRY_NOW, (now, now)).rowcount
+        )
 
     async def next_message_due_at(self) -> int | None:
         """Return when the next message can be taken (ms, maybe past), None when none is pending."""

@@ -297,3 +297,19 @@ async def test_random_failures_lose_nothing_double_nothing_and_keep_the_order(da
     await until_sent(database, sending, clock)
 
     assert discord.numbers() == list(range(told))
+
+
+async def test_when_discord_is_back_what_waits_is_tried_at_once(database, discord, clock):
+    await fill(database, 1)
+    sending = sender(database, discord, clock)
+    discord.errors = [SendLater("not connected", surely_not=True)] * 6
+    for _ in range(6):
+        await sending.deliver_due()
+        clock.now = max(clock.now, await database.next_message_due_at())
+    clock.now -= 1_000
+    await sending.deliver_due()
+    assert (discord.numbers(), discord.calls) == ([], 6)
+    sending.retry_now()
+    sending.end()
+    await sending.run()
+    assert discord.numbers() == [0]

@@ -190,3 +190,15 @@ async def test_pending_messages_are_there_after_a_restart(database, path, clock)
     await database.initialize()
 
     assert list(await take(database)) == ["x"]
+
+
+async def test_what_waits_can_be_made_due_at_once(filled, clock):
+    first = (await take(filled))["a1"]
+    await filled.mark_message_failed(first, "away", retry_after_ms=60_000)
+    assert list(await take(filled)) == ["b1", "b2"]
+
+    assert await filled.retry_messages_now() == 1
+
+    assert await filled.next_message_due_at() <= clock.now
+    assert list(await take(filled)) == ["a1", "a2", "a3", "b1", "b2"]
+    assert await filled.retry_messages_now() == 0
