@@ -2,7 +2,9 @@
 
 import pytest
 
+from bot.delivery import CHANNEL
 from bot.sandbox.permissions import Permission
+from data.database import NewMessage
 
 OPENED, CLOSED = "Long BTC/USDT opened", "Long BTC/USDT closed: "
 
@@ -223,3 +225,19 @@ async def test_silence_is_told_once_and_its_end_too(running, market_clock, monke
         await floor.look_after_tests()
         await floor.sent()
         assert count(floor.channel, "Candles for one again") == 1
+
+
+@pytest.mark.parametrize("code", [1001, 4009])
+async def test_a_new_connection_sends_at_once_what_waits_for_its_next_attempt(floor, code):
+    database = floor.desk.database
+    payload = {"title": "Notice", "text": "waited long", "is_problem": False}
+    # Not told to the sender, as if it had failed for hours.
+    late = NewMessage(dedupe_key="late", kind="note", channel=CHANNEL, payload=payload)
+    await database.append_message(late)
+    [waiting] = await database.take_due_messages()
+    await database.mark_message_failed(waiting.id, "away", retry_after_ms=3_600_000)
+
+    await floor.sandbox.gateway.drop(code)
+
+    await floor.channel.wait_for_message(lambda m: "waited long" in m.text)
+    await floor.sent()
