@@ -35,9 +35,9 @@ Parsed = TypeVar("Parsed")
 _USED_SHARE: Final = 0.9
 _BURST_SHARE: Final = 0.05
 # Answers that take this long to come don't slow a download below the limit.
-_USUAL_ANSWER_S: Final = 0.3
+_USUAL_ANSWER_S: Final = 0.5
 _LEAST_IN_FLIGHT: Final = 8
-_MOST_IN_FLIGHT: Final = 32
+_MOST_IN_FLIGHT: Final = 48
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError)
 
 

@@ -89,9 +89,9 @@ def test_ccxt_is_not_imported_before_it_is_needed():
 @pytest.mark.parametrize(
     ("name", "symbol", "most"),
     [
-        ("binance", "BTC/USDT", 14),  # 45 pages a second
-        ("binance", "BTC/USDT:USDT", 8),  # 18
-        ("bybit", "BTC/USDT", 32),  # 108
+        ("binance", "BTC/USDT", 23),  # 45 pages a second
+        ("binance", "BTC/USDT:USDT", 9),  # 18
+        ("bybit", "BTC/USDT", 48),  # 108
         ("hyperliquid", "BTC/USDC:USDC", 8),  # one in six seconds
     ],
 )
