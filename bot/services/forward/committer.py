@@ -6,6 +6,7 @@ At the close of a minute many tests have a step; each alone would wait for the d
 import asyncio
 from typing import Final
 
+from bot.services.forward.turns import Turns
 from data.database import Database
 from data.errors import StoreError
 from data.storage.records import ForwardEvent, ForwardTestStatus, StepRecord
@@ -24,10 +25,15 @@ class _Waiting:
 
 
 class StepCommitter:
-    """Commits steps in the order they come; what comes during a commit goes into the next one."""
+    """Commits steps in the order they come; what comes during a commit goes into the next one.
 
-    def __init__(self, database: Database) -> None:
+    While tests wait for their `turns` to decide, steps are gathered: each commit waits for the
+    disk, and takes time from those that decide.
+    """
+
+    def __init__(self, database: Database, turns: Turns | None = None) -> None:
         self._database = database
+        self._turns = turns or Turns()
         self._waiting: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
 
@@ -51,6 +57,9 @@ class StepCommitter:
 
     async def _commit_all(self) -> None:
         while self._waiting:
+            # Each look of the loop lets some of them decide.
+            while self._turns.are_waited_for and len(self._waiting) < _MOST_AT_ONCE:  # noqa: ASYNC110
+                await asyncio.sleep(0)
             batch = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
             try:

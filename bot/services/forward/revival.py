@@ -60,8 +60,8 @@ class Reviver:
         self._library = library
         self._history = history
         self._watcher = watcher
-        self._committer = StepCommitter(database)
         self._turns = Turns()
+        self._committer = StepCommitter(database, self._turns)
 
     async def revive(
         self, test: ForwardTest, now: int, *, until: int | None

@@ -20,6 +20,11 @@ class Turns:
         self._is_passing = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def are_waited_for(self) -> bool:
+        """Tell whether somebody waits for a turn; turns pass as long as that is so."""
+        return bool(self._waiting)
+
     async def take(self) -> None:
         """Return when it is the caller's turn; what it does before it waits again is the turn."""
         if self._taken < self._at_once and not self._waiting:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bot.services.forward.committer import StepCommitter
+from bot.services.forward.turns import Turns
 from data.database import Database
 from data.errors import RecordConflict, UnstorableValue
 from data.storage.records import NewForwardTest, StepRecord
@@ -127,3 +128,16 @@ async def test_a_step_is_stored_as_it_was_when_it_came(database):
     database.gate.set()
     assert await work
     assert await database.get_strategy_state(1) == {"calls": 1}
+
+
+async def test_steps_are_gathered_while_tests_wait_to_decide(database):
+    turns = Turns(at_once=1)
+    committer = StepCommitter(database, turns)
+
+    async def decide(test_id):
+        await turns.take()
+        return await committer.commit_step(step(test_id))
+
+    assert await asyncio.gather(*map(decide, range(1, 6))) == [True] * 5
+    # The last to decide waits for nobody: its step may come a moment too late.
+    assert database.batches in ([5], [4, 1])
