@@ -7,18 +7,19 @@ events = engine.advance(block)  # any number of base candles at a time
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from engine.asking import ask, ask_in_a_row
 from engine.candles import CandleSeries
 from engine.equity import LedgerEntry
-from engine.errors import InvalidRun, StrategyFailed
+from engine.errors import InvalidRun
 from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
-from engine.execution.monitor import decide_exit
+from engine.execution.settlement import Settlement
 from engine.failures import describe_failure
 from engine.frames import NEVER
 from engine.market import Market
@@ -73,6 +74,7 @@ class Engine:
         self.market = Market(strategy.timeframes, base, strategy.history_ms)
         self.portfolio = Portfolio(config.initial_balance)
         self.desk = TradingDesk(self.portfolio, executor, config.max_leverage, self._emit)
+        self._settlement = Settlement(self.portfolio, self.desk)
         self.ledger = [LedgerEntry(0, config.initial_balance, 0.0, 0.0)]
         self._view = PortfolioView(self.portfolio)
         self._monitor = SLTPMonitor(self.market.base)
@@ -135,12 +137,12 @@ class Engine:
         market, monitor, portfolio = self.market, self._monitor, self.portfolio
         while (start := market.position) < end:
             quiet_until = min(end, monitor.quiet_until, self._funding_index)
-            if not self.pending and (prices := market.next_closes(quiet_until)):
-                if signals := self._ask_in_a_row(prices):
+            if not self.pending and (calls := market.next_calls(quiet_until)):
+                if signals := ask_in_a_row(self.strategy, market, portfolio, self._view, calls):
                     self._carry_out(signals, market.position - 1)
                 continue
             if market.has_overdue() and market.reveal_overdue():
-                self.pending += self._ask()
+                self.pending += ask(self.strategy, market.data, self._view)
             if self.pending:
                 self._fill_at_open(start)
             stop = market.next_close(end)
@@ -148,7 +150,7 @@ class Engine:
                 self._settle(start, stop)
             closed = market.advance(stop)
             portfolio.last_price = market.close.item(stop - 1)
-            if closed and (signals := self._ask()):
+            if closed and (signals := ask(self.strategy, market.data, self._view)):
                 self._carry_out(signals, stop - 1)
         return self._events
 
@@ -159,13 +161,7 @@ class Engine:
         """
         self._begin_at(self.market.position, watch_from=self.market.position)
         self.portfolio.last_price = price
-        for position in self.portfolio.positions:
-            found = decide_exit(position, price, price, price)
-            if found:
-                target = found.reason is ExitReason.TAKE_PROFIT
-                level = position.take_profit if target and position.take_profit else price
-                self.desk.close(position, level, time, found.reason)
-        self._liquidate([price, price, price], time)
+        self._settlement.settle_tick(price, time)
         return self._events
 
     def close_position(self, position_id: int, reason: ExitReason, time: int) -> list[Event]:
@@ -222,6 +218,7 @@ class Engine:
         for position in self.portfolio.positions:
             self._monitor.watch(position, self._watch_from)
         self._watch_account()
+        self.ledger = [self._entry(max(self.market.position - 1, 0))]
         self._mark()
         self._find_funding()
 
@@ -233,41 +230,6 @@ class Engine:
         last = self.market.position - 1
         if last >= 0:
             self.portfolio.last_price = self.market.close.item(last)
-
-    def _ask_in_a_row(self, prices: Sequence[float]) -> list[Signal]:
-        """Ask at closes of these prices, between which nothing else happens, until it answers."""
-        market, book, frame = self.market, self.portfolio, self.market.smallest
-        decide, data, view = self.strategy.on_candle, market.data, self._view
-        counts = enumerate(prices, frame.count + 1)
-        signals = None
-        try:
-            for frame.count, book.last_price in counts:
-                if signals := decide(data, view):
-                    break
-        except Exception as error:
-            raise describe_failure(error, self.strategy) from error
-        finally:
-            market.position = frame.catch_up()
-        return self._checked(signals)
-
-    def _ask(self) -> list[Signal]:
-        try:
-            signals = self.strategy.on_candle(self.market.data, self._view)
-        except Exception as error:
-            raise describe_failure(error, self.strategy) from error
-        return self._checked(signals)
-
-    def _checked(self, signals: list[Signal] | Signal | None) -> list[Signal]:
-        if not signals:
-            return []
-        if isinstance(signals, Signal):
-            return [signals]
-        if not all(isinstance(signal, Signal) for signal in signals):
-            raise StrategyFailed(
-                f"{type(self.strategy).__name__}.on_candle must return a list of Signal, "
-                f"got {signals!r:.80}"
-            )
-        return list(signals)
 
     def _carry_out(self, signals: list[Signal], index: int) -> None:
         if self.config.fill == "next_open":
@@ -287,7 +249,7 @@ class Engine:
             self.desk.execute(signal, price, time)
 
     def _settle(self, start: int, stop: int) -> None:
-        index = start
+        base, index = self.market.base, start
         while index < stop:
             hit = self._monitor.next_hit(stop)
             index = min(hit, self._funding_index)
@@ -295,42 +257,11 @@ class Engine:
                 return
             self._index, self._watch_from = index, index + 1
             if index == hit:
-                self._settle_candle(index)
+                prices = [base[name].item(index) for name in ("open", "high", "low")]
+                self._settlement.settle_candle(prices, self.market.close_time(index))
             while index == self._funding_index:
                 self._pay_funding(index)
             index += 1
-
-    def _settle_candle(self, index: int) -> None:
-        base = self.market.base
-        prices = [base[name].item(index) for name in ("open", "high", "low")]
-        time = self.market.close_time(index)
-        for position in self.portfolio.positions:
-            found = decide_exit(position, *prices)
-            if found:
-                self.desk.close(
-                    position, found.price, time, found.reason, ambiguous=found.ambiguous
-                )
-        self._liquidate(prices, time)
-
-    def _liquidate(self, prices: list[float], time: int) -> None:
-        level = self._liquidation_price()
-        if level is None:
-            return
-        open_price, high, low = prices
-        if self.portfolio.net_size > 0:
-            reached, price = low <= level, min(level, open_price)
-        else:
-            reached, price = high >= level, max(level, open_price)
-        if reached:
-            for position in self.portfolio.positions:
-                self.desk.close(position, price, time, ExitReason.LIQUIDATION)
-
-    def _liquidation_price(self) -> float | None:
-        book = self.portfolio
-        if book.is_hedged:
-            return None
-        price = (book.net_cost - book.balance) / book.net_size
-        return price if price > 0 else None
 
     def _pay_funding(self, index: int) -> None:
         _, rate = self.funding.popleft()
@@ -358,11 +289,14 @@ class Engine:
         elif isinstance(event, PositionClosed):
             self._monitor.forget(event.trade.id)
         self._watch_account()
+        self.ledger.append(self._entry(self._index))
+
+    def _entry(self, index: int) -> LedgerEntry:
         book = self.portfolio
-        self.ledger.append(LedgerEntry(self._index, book.balance, book.net_size, book.net_cost))
+        return LedgerEntry(index, book.balance, book.net_size, book.net_cost)
 
     def _watch_account(self) -> None:
         """Watch the price at which all positions together have used the balance up."""
         net_long = self.portfolio.net_size > 0
-        level = self._liquidation_price()
+        level = self.portfolio.liquidation_price
         self._monitor.watch_account(level, net_long=net_long, index=self._watch_from)

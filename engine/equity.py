@@ -1,7 +1,7 @@
-"""The equity curve of a run: its marks, and the peaks and drawdowns that are read off it.
+"""The equity curve of a run: its marks, and the drawdowns and days that are read off it.
 
 Arrays in, numbers out. Curves are millions of marks long, so they are looked at in parts: a part
-that stays below the peak before it needs no look at its single marks.
+that stays below the peak before it needs no look at its single marks. No trades here.
 """
 
 import math
@@ -12,8 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.candles import FloatArray, IntArray
+from engine.timeframe import DAY_MS
 
 _PART: Final = 2048
+
+# What is left of an account below this share of its initial balance is rounding.
+_NOTHING: Final = 1e-12
 
 # Books that last longer than this many marks on average are marked one by one; shorter ones are
 # spread over blocks of marks that stay in the processor's cache.
@@ -109,6 +113,23 @@ def average_drawdown_ms(durations: IntArray) -> float | None:
 def longest_drawdown_ms(durations: IntArray) -> int | None:
     """Return the duration of the longest drawdown in ms, None without one."""
     return int(durations.max()) if len(durations) else None
+
+
+def daily_returns(time: IntArray, equity: FloatArray, *, initial_balance: float) -> FloatArray:
+    """Return the return of each UTC day, from the first mark's day to the last one's, as fractions.
+
+    A day is valued at its last mark, and a mark at 00:00 belongs to the day that it ends. The first
+    day is measured against the initial balance. A day without marks (a gap) carries the last
+    equity, so its return is 0. Empty when the account ended a day with nothing or in debt.
+    """
+    if not len(time):
+        return np.empty(0)
+    midnights = np.arange((time[0] - 1) // DAY_MS + 1, (time[-1] - 1) // DAY_MS + 2) * DAY_MS
+    values = equity[np.searchsorted(time, midnights, side="right") - 1]
+    if values.min() <= _NOTHING * initial_balance:
+        return np.empty(0)
+    before = np.concatenate(([initial_balance], values[:-1]))
+    return np.asarray(values / before - 1, dtype=np.float64)
 
 
 def _below_peak(equity: FloatArray, initial_balance: float) -> Flags:

@@ -10,10 +10,9 @@ from typing import Any, Final
 from weakref import WeakSet
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.candles import Candle
-from engine.columns import COLUMN_NAMES, Column, Columns, aggregate_columns
+from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, Candle, IntArray
+from engine.columns import Column, Columns, aggregate_columns
 from engine.history import History, IndicatorView, Outputs
 from engine.timeframe import TimeframeAggregator, bucket_opens, get_timeframe_ms
 
@@ -34,7 +33,8 @@ class TimeframeData:
         self._aggregator = None if timeframe == base else TimeframeAggregator(timeframe, base)
         self._latest: Candle | None = None
         self._latest_count = 0
-        self._rows: tuple[Sequence[Any] | None, ...] = ()
+        self._prices: list[Sequence[Any]] = []
+        self._flow: list[Sequence[Any] | None] = []
         # The closing keys again, and which of them are of overdue candles, quick to look into.
         self._keys: Sequence[int] = ()
         self._overdue: list[int] = []
@@ -120,7 +120,8 @@ class TimeframeData:
             self._columns.put_off("cvd", lambda: base["cvd"][lasts])
         keys = self._aggregator.closing_keys
         self._keys = keys.data
-        self._overdue = np.flatnonzero(keys % 2).tolist()
+        self._overdue = [index for index in self._overdue if index < changed]
+        self._overdue += (np.flatnonzero(keys[changed:] % 2) + changed).tolist()
         self._renew_readers()
         self._find_due()
 
@@ -155,12 +156,11 @@ class TimeframeData:
         self._find_due()
         return self._keys[self.count - 1] // 2
 
-    @property
-    def all_keys(self) -> npt.NDArray[np.int64]:
-        """The closing keys of all loaded closed candles; see `TimeframeAggregator`."""
+    def closing_keys(self, indexes: IntArray) -> IntArray:
+        """Return the closing keys of loaded closed candles; see `TimeframeAggregator`."""
         if self._aggregator is None:
-            return 2 * np.arange(1, len(self._columns) + 1)
-        return self._aggregator.closing_keys
+            return 2 * (indexes + 1)
+        return self._aggregator.closing_keys[indexes]
 
     def show_all(self) -> Callable[[], None]:
         """Show every loaded candle, however old; return what undoes that."""
@@ -178,20 +178,21 @@ class TimeframeData:
 
     def _renew_readers(self) -> None:
         self.closes = self._columns["close"].data
-        self._rows = ()
+        self._prices = []
 
     def _candle(self, index: int) -> Candle:
-        if not self._rows:
+        if not self._prices:
             columns = self._columns
-            self._rows = tuple(
-                columns[name].data if columns.has(name) else None for name in COLUMN_NAMES
-            )
+            self._prices = [columns[name].data for name in ("timestamp", *PRICE_COLUMNS)]
+            flow = (*FLOW_COLUMNS, "cvd")
+            self._flow = [columns[name].data if columns.has(name) else None for name in flow]
+        prices = [column[index] for column in self._prices]
         # NaN, which differs from itself, is an unknown value.
-        values: list[Any] = [
+        flow_values = [
             None if column is None or (value := column[index]) != value else value
-            for column in self._rows
+            for column in self._flow
         ]
-        return Candle(*values)
+        return Candle(*prices, *flow_values)
 
 
 class MultiTimeframeData(Mapping[str, TimeframeData]):

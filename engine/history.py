@@ -182,10 +182,8 @@ class Outputs:
         """
         if self._known != self._data.closed_count or self._found[index] is None:
             self._renew()
-        values, self._found[index] = self._found[index], None
-        # What a function keeps for itself could change later; our own keep nothing.
-        is_new = self.are_several or getattr(self._function, "gives_new_arrays", False)
-        array: Column = np.asarray(values) if is_new else np.array(values)
+        array: Column = self._found[index]
+        self._found[index] = None
         if array.shape != (self._known,):
             name = getattr(self._function, "__name__", repr(self._function))
             raise ValueError(
@@ -198,4 +196,7 @@ class Outputs:
         found = self._compute()
         self._known = self._data.closed_count
         self.are_several = isinstance(found, tuple)
-        self._found: list[Any] = [*found] if self.are_several else [found]
+        # What a function keeps for itself could change later; our own keep nothing.
+        take_over = np.asarray if getattr(self._function, "gives_new_arrays", False) else np.array
+        outputs = found if self.are_several else (found,)
+        self._found: list[Any] = [take_over(values) for values in outputs]

@@ -4,14 +4,14 @@ A backtest puts all candles in at once, a forward test one by one; what is visib
 the same. No trading rules here.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.candles import CandleSeries
+from engine.candles import CandleSeries, FloatArray, IntArray
 from engine.columns import Column, Columns, running_total, series_columns, stored_columns
 from engine.errors import InvalidRun
 from engine.frames import NEVER, MultiTimeframeData, TimeframeData
@@ -19,6 +19,41 @@ from engine.history import IndicatorView
 from engine.timeframe import DAY_MS, base_of, get_timeframe_minutes, get_timeframe_ms
 
 HISTORY_MS: Final = 365 * DAY_MS
+
+# So many chosen closes at most are handed out at once: few of them pass without an order.
+_ROW: Final = 64
+
+
+class Wakes:
+    """The closes at which a strategy wants to be called, used up one after the other."""
+
+    def __init__(self, keys: IntArray, counts: IntArray, prices: FloatArray) -> None:
+        self._keys, self._counts, self._prices = keys.data, counts.data, prices.data
+        self._overdue = [*np.flatnonzero(keys % 2).tolist(), len(keys)]
+        self._taken = 0
+        self.next_key = NEVER
+        self._find_next()
+
+    def take(self, key: int) -> bool:
+        """Use up all closes up to a closing key; tell whether there was any."""
+        if key < self.next_key:
+            return False
+        while self.next_key <= key:
+            self._taken += 1
+            self._find_next()
+        return True
+
+    def up_to(self, key: int) -> Iterable[tuple[int, float]] | None:
+        """Return counts and prices of the next closes up to a key, none of them overdue."""
+        if key < self.next_key or self.next_key % 2:
+            return None
+        first = self._taken
+        overdue = self._overdue[bisect_right(self._overdue, first)]
+        stop = bisect_right(self._keys, key, lo=first, hi=min(first + _ROW, overdue))
+        return zip(self._counts[first:stop], self._prices[first:stop], strict=True)
+
+    def _find_next(self) -> None:
+        self.next_key = self._keys[self._taken] if self._taken < len(self._keys) else NEVER
 
 
 class Market:
@@ -46,7 +81,7 @@ class Market:
         self._context = tuple(frame for frame in self.data.values() if frame is not self.smallest)
         self._context_due = NEVER
         self._smallest_is_base = self.smallest.timeframe == base
-        self._wake_keys: deque[int] | None = None
+        self._wakes: Wakes | None = None
         self.position = 0
         self.timestamp: Column = self.base["timestamp"]
         self.close: Column = self.base["close"]
@@ -57,7 +92,7 @@ class Market:
             return
         if series.timeframe != self.base_timeframe:
             raise InvalidRun(f"{series.timeframe} candles given, {self.base_timeframe} expected")
-        self._wake_keys = None
+        self._wakes = None
         if len(self.base) and series.timestamp[0] <= self.base["timestamp"][-1]:
             raise InvalidRun("candles must come in order and only once")
         self._put_in(series)
@@ -86,25 +121,32 @@ class Market:
         key = 2 * self.position + 1
         self._reveal_context(key)
         closed = self.smallest.reveal(key)
-        return closed if self._wake_keys is None else self._take_wake(key)
+        return closed if self._wakes is None else self._wakes.take(key)
 
     def next_close(self, end: int) -> int:
         """Return the position of the next close of the smallest timeframe, at most `end`."""
-        if self._wake_keys is not None:
-            return min(self._wake_keys[0] // 2, end) if self._wake_keys else end
+        if self._wakes is not None:
+            return min(self._wakes.next_key // 2, end)
         return self.position + 1 if self._smallest_is_base else min(self.smallest.due // 2, end)
 
-    def next_closes(self, limit: int) -> Sequence[float]:
-        """Return the prices at the next closes of the smallest timeframe, one call each.
+    def next_calls(self, limit: int) -> Iterable[tuple[int, float]] | None:
+        """Return the closes at which the strategy is called next: candles to show, and the price.
 
-        They reach up to base candle `limit` (excluded), and only as far as no other timeframe
-        closes: none is left where the strategy is to be called at chosen closes.
+        They lie before base candle `limit` and before any other timeframe closes. None where
+        there is no such close.
         """
-        if self._wake_keys is not None:
-            return ()
+        limit = min(limit, (self._context_due - 1) // 2)
         smallest = self.smallest
-        stop = smallest.count_at(min(limit, (self._context_due - 1) // 2))
-        return smallest.closes[smallest.count : stop]
+        if self._wakes is not None:
+            return self._wakes.up_to(2 * limit)
+        count, stop = smallest.count, smallest.count_at(limit)
+        return enumerate(smallest.closes[count:stop], count + 1) if count < stop else None
+
+    def catch_up(self) -> None:
+        """Let market time pass to where the count of the smallest timeframe's candles was set."""
+        self.position = self.smallest.catch_up()
+        if self._wakes is not None:
+            self._wakes.take(2 * self.position)
 
     def advance(self, position: int) -> bool:
         """Let market time pass to behind a base candle; tell whether to call on_candle."""
@@ -116,7 +158,7 @@ class Market:
             closed = True
         else:
             closed = self.smallest.reveal(2 * position)
-        return closed if self._wake_keys is None else self._take_wake(2 * position)
+        return closed if self._wakes is None else self._wakes.take(2 * position)
 
     def skip_to(self, position: int) -> None:
         """Let market time pass without calling the strategy: the warm-up."""
@@ -143,23 +185,16 @@ class Market:
         if found is None:
             return
         conditions = found.all_values() if isinstance(found, IndicatorView) else np.asarray(found)
-        keys = self.smallest.all_keys
-        if conditions.dtype != np.bool_ or conditions.shape != keys.shape:
+        length = self.smallest.closed_count
+        if conditions.dtype != np.bool_ or conditions.shape != (length,):
             raise ValueError(
-                f"wake must give one True or False for each of {len(keys)} candles, "
+                f"wake must give one True or False for each of {length} candles, "
                 f"got {conditions.dtype} of shape {conditions.shape}"
             )
-        wanted = keys[conditions]
-        self._wake_keys = deque(wanted[wanted > 2 * self.position].tolist())
-
-    def _take_wake(self, key: int) -> bool:
-        """Whether a close up to a key is one that the strategy wants; those are used up."""
-        wakes = self._wake_keys
-        woken = False
-        while wakes and wakes[0] <= key:
-            wakes.popleft()
-            woken = True
-        return woken
+        wanted = np.flatnonzero(conditions)
+        keys = self.smallest.closing_keys(wanted)
+        wanted, keys = wanted[keys > 2 * self.position], keys[keys > 2 * self.position]
+        self._wakes = Wakes(keys, wanted + 1, np.asarray(self.smallest.closes)[wanted])
 
     def close_time(self, index: int) -> int:
         """Return the close time (ms) of a base candle."""

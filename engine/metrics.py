@@ -15,6 +15,7 @@ import numpy as np
 from engine.candles import FloatArray, IntArray
 from engine.equity import (
     average_drawdown_ms,
+    daily_returns,
     drawdown_durations_ms,
     longest_drawdown_ms,
     max_drawdown_pct,
@@ -157,23 +158,6 @@ def cagr_pct(equity: FloatArray, initial_balance: float, *, start: int, end: int
 def buy_and_hold_pct(closes: FloatArray) -> float | None:
     """Return 100 * (last close / first close - 1): percent, without costs, negative for a fall."""
     return _finite(100 * (float(closes[-1]) / float(closes[0]) - 1)) if len(closes) else None
-
-
-def daily_returns(time: IntArray, equity: FloatArray, *, initial_balance: float) -> FloatArray:
-    """Return the return of each UTC day, from the first mark's day to the last one's, as fractions.
-
-    A day is valued at its last mark, and a mark at 00:00 belongs to the day that it ends. The first
-    day is measured against the initial balance. A day without marks (a gap) carries the last
-    equity, so its return is 0. Empty when the account ended a day with nothing or in debt.
-    """
-    if not len(time):
-        return np.empty(0)
-    midnights = np.arange((time[0] - 1) // DAY_MS + 1, (time[-1] - 1) // DAY_MS + 2) * DAY_MS
-    values = equity[np.searchsorted(time, midnights, side="right") - 1]
-    if values.min() <= _ROUNDING * initial_balance:
-        return np.empty(0)
-    before = np.concatenate(([initial_balance], values[:-1]))
-    return np.asarray(values / before - 1, dtype=np.float64)
 
 
 def volatility_pct(returns: FloatArray) -> float | None:

@@ -44,7 +44,10 @@ class Portfolio:
 
     def notional_at(self, price: float) -> float:
         """Return the value of all open positions at a price, long and short added up."""
-        return sum(position.notional(price) for position in self.open_positions.values())
+        notional = 0.0
+        for position in self.open_positions.values():
+            notional += position.notional(price)
+        return notional
 
     def get_position(self, position_id: int) -> Position | None:
         """Return an open position, None when there is none of that id."""
@@ -106,6 +109,14 @@ class Portfolio:
     def is_hedged(self) -> bool:
         """Whether long and short cancel out, but for what rounding leaves of them."""
         return abs(self.net_size) <= _ROUNDING * self._gross_size
+
+    @property
+    def liquidation_price(self) -> float | None:
+        """The price at which equity is gone, None where no price does that."""
+        if self.is_hedged:
+            return None
+        price = (self.net_cost - self.balance) / self.net_size
+        return price if price > 0 else None
 
     def _sum_up(self) -> None:
         self.net_size = self.net_cost = self._gross_size = 0.0

@@ -91,20 +91,25 @@ def bucket_starts(
 
     `timestamp` are open times (ms) of base candles in order, once each and on their grid.
     """
-    step, base_step = get_timeframe_ms(timeframe), get_timeframe_ms(base)
-    first, last = bucket_opens(timestamp[[0, -1]], timeframe).tolist()
-    if (last - first) // step >= len(timestamp):
+    step = get_timeframe_ms(timeframe)
+    if len(timestamp) < _GAP_PART or timestamp[-1] - timestamp[0] >= len(timestamp) * step:
         opens = bucket_opens(timestamp, timeframe)
         return np.concatenate(([0], np.flatnonzero(opens[1:] != opens[:-1]) + 1))
-    # Without a gap the candle that opens at a time is found by counting, from the last gap on.
-    opens = np.arange(first, last + 1, step)
-    begins = np.concatenate(([0], find_gaps(timestamp, base_step) + 1))
-    gap = np.maximum(np.searchsorted(timestamp[begins], opens, side="right") - 1, 0)
-    counted = -((timestamp[begins[gap]] - opens) // base_step)
-    ends = np.append(begins[1:], len(timestamp))
-    starts = np.minimum(begins[gap] + np.maximum(counted, 0), ends[gap])
+    first, last = bucket_opens(timestamp[[0, -1]], timeframe).tolist()
+    starts = _count_candles(timestamp, np.arange(first, last + 1, step), get_timeframe_ms(base))
     has_candles = np.append(starts[1:], len(timestamp)) > starts
     return np.asarray(starts[has_candles])
+
+
+def _count_candles(
+    timestamp: npt.NDArray[np.int64], moments: npt.NDArray[np.int64], step: int
+) -> npt.NDArray[np.int64]:
+    """Return how many candles open before each moment: what a search would find, by counting."""
+    begins = np.concatenate(([0], find_gaps(timestamp, step) + 1))
+    ends = np.append(begins[1:], len(timestamp))
+    part = np.maximum(np.searchsorted(timestamp[begins], moments, side="right") - 1, 0)
+    since = np.maximum(-((timestamp[begins[part]] - moments) // step), 0)
+    return np.asarray(np.minimum(begins[part] + since, ends[part]))
 
 
 def find_gaps(timestamp: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:

@@ -153,14 +153,15 @@ class TradingDesk:
 
 
 def _wrong_level(signal: Signal, side: Side, price: float) -> str | None:
-    for name, level, beyond in (
-        ("stop loss", signal.stop_loss, -side.sign),
-        ("take profit", signal.take_profit, side.sign),
-    ):
-        if level is None:
-            continue
-        if not (math.isfinite(level) and level > 0):
-            return f"{name} is not a price"
-        if beyond * (level - price) <= 0:
-            return f"{name} is on the wrong side of the price"
+    stop, target, sign = signal.stop_loss, signal.take_profit, side.sign
+    if stop is not None:
+        if not (math.isfinite(stop) and stop > 0):
+            return "stop loss is not a price"
+        if -sign * (stop - price) <= 0:
+            return "stop loss is on the wrong side of the price"
+    if target is not None:
+        if not (math.isfinite(target) and target > 0):
+            return "take profit is not a price"
+        if sign * (target - price) <= 0:
+            return "take profit is on the wrong side of the price"
     return None

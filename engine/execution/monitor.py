@@ -58,7 +58,7 @@ class SLTPMonitor:
 
     It searches the loaded candles in growing chunks and remembers how far they are clear, so
     that each candle is looked at about once per position however the run is cut into blocks.
-    `quiet_until` is the index before which nothing is reached.
+    `quiet_until` is an index before which nothing is reached.
     """
 
     def __init__(self, base: Columns) -> None:
@@ -83,7 +83,6 @@ class SLTPMonitor:
     def forget(self, position_id: int) -> None:
         """Stop watching a position."""
         self._watches.pop(position_id, None)
-        self._renew_quiet()
 
     def next_hit(self, stop: int) -> int:
         """Return the first base candle before `stop` that reaches a level, else `stop`."""
@@ -100,8 +99,7 @@ class SLTPMonitor:
 
     def _search(self, watch: _Watch, stop: int) -> None:
         low, high = self._base["low"], self._base["high"]
-        while watch.hit is None and watch.clear_until < stop:
-            first = watch.clear_until
+        while watch.hit is None and (first := watch.clear_until) < stop:
             last = min(len(self._base), max(stop, first + watch.chunk))
             found = _first_reached(low[first:last], high[first:last], watch.below, watch.above)
             watch.hit = None if found is None else first + found
@@ -109,10 +107,12 @@ class SLTPMonitor:
             watch.chunk = min(2 * watch.chunk, _LARGEST_CHUNK)
 
     def _renew_quiet(self) -> None:
-        self.quiet_until = min(
-            (w.clear_until if w.hit is None else w.hit for w in self._watches.values()),
-            default=NEVER,
-        )
+        quiet_until = NEVER
+        for watch in self._watches.values():
+            clear_until = watch.clear_until if watch.hit is None else watch.hit
+            if clear_until < quiet_until:
+                quiet_until = clear_until
+        self.quiet_until = quiet_until
 
 
 def _first_reached(
@@ -126,4 +126,4 @@ def _first_reached(
         reached = low <= below
         np.logical_or(reached, high >= above, out=reached)
     index = int(reached.argmax())
-    return index if reached[index] else None
+    return index if reached.item(index) else None

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine import Signal, Strategy
 from engine.engine import Engine, EngineConfig
-from engine.errors import InvalidRun
+from engine.errors import InvalidRun, StrategyFailed
 from engine.execution import BacktestExecutor, FixedCosts, PaperExecutor
 from engine.indicators import sma
 from engine.orders import ExitReason, PositionClosed, PositionOpened
@@ -160,3 +160,49 @@ def test_money_is_conserved(walk, seed, leverage):
     assert engine.portfolio.balance == pytest.approx(10_000 + sum(t.pnl for t in trades))
     assert engine.desk.totals.fees == pytest.approx(sum(t.fees for t in trades))
     assert engine.desk.totals.slippage == pytest.approx(sum(t.slippage for t in trades))
+
+
+def test_the_ledger_of_a_restored_engine_begins_with_its_book(walk):
+    series = walk(200)
+    engine = _engine()
+    engine.start()
+    engine.advance(series)
+    assert engine.portfolio.has_position
+    resumed = _engine()
+    resumed.warm_up(series)
+    resumed.start()
+    resumed.restore(json.loads(json.dumps(engine.snapshot())))
+    (entry,) = resumed.ledger
+    assert entry == (199, *engine.ledger[-1][1:])
+
+
+class Failing(Busy):
+    """Fails at one call, far into a block."""
+
+    timeframes = ("1m",)
+
+    def on_init(self, data):
+        self.calls = []
+
+    def on_candle(self, data, portfolio):
+        self.calls.append(data["1m"].latest.timestamp)
+        if len(self.calls) == 5:
+            raise RuntimeError("out of ideas")
+        return []
+
+    def get_state(self):
+        return {}
+
+
+def test_an_engine_whose_strategy_failed_in_a_block_stands_at_the_candle_of_that_call(walk):
+    series = walk(20)
+    engine = Engine(Failing(), EngineConfig(), BacktestExecutor(FixedCosts(0.0, 0.0)))
+    engine.start()
+    with pytest.raises(StrategyFailed, match="out of ideas"):
+        engine.advance(series)
+    assert engine.market.position == 5
+    assert engine.portfolio.last_price == series.close[4]
+    engine.rest()
+    engine.advance_to(20)
+    assert engine.market.position == 20
+    assert engine.portfolio.last_price == series.close[19]

@@ -11,6 +11,8 @@ from engine.timeframe import (
     TimeframeAggregator,
     base_of,
     bucket_opens,
+    bucket_starts,
+    find_gaps,
     floor_to_timeframe,
     get_lower_timeframe,
     get_timeframe_minutes,
@@ -99,3 +101,28 @@ def test_growing_in_parts_gives_the_same_as_growing_at_once(minutes, timeframe, 
         parts.extend(times[:cut])
     assert parts.starts.tolist() == whole.starts.tolist()
     assert parts.closing_keys.tolist() == whole.closing_keys.tolist()
+
+
+@given(
+    gaps=st.lists(st.tuples(st.integers(1, 20_000), st.integers(1, 4000)), max_size=8),
+    timeframe=st.sampled_from(["3m", "5m", "1h", "1d", "1w"]),
+    begin=st.integers(0, 20_000),
+    length=st.sampled_from([1, 4095, 4096, 4097, 20_001]),
+)
+def test_candles_and_gaps_of_long_runs_are_those_that_comparing_finds(
+    gaps, timeframe, begin, length
+):
+    steps = np.ones(length, dtype=np.int64)
+    for index, missing in gaps:
+        steps[index % length] += missing
+    times = MONDAY + (begin + np.cumsum(steps)) * MINUTE_MS
+    opens = bucket_opens(times, timeframe)
+    changes = [0, *(np.flatnonzero(opens[1:] != opens[:-1]) + 1).tolist()]
+    assert bucket_starts(times, timeframe, "1m").tolist() == changes
+    assert (
+        find_gaps(times, MINUTE_MS).tolist() == np.flatnonzero(np.diff(times) > MINUTE_MS).tolist()
+    )
+
+
+def test_no_candle_has_no_gap():
+    assert find_gaps(np.empty(0, dtype=np.int64), MINUTE_MS).tolist() == []
