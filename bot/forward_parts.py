@@ -48,7 +48,13 @@ class ForwardParts:
         self.alerter = DiscordAlerter(
             database, wake=self._wake, touch=self._touch, shout=self._shout
         )
-        self.desk = ForwardDesk(settings, database, self.alerter, clock=lambda: monotonic())
+        self.desk = ForwardDesk(
+            settings,
+            database,
+            self.alerter,
+            clock=lambda: monotonic(),
+            limits=tools.market.limits,
+        )
         self.comparer = Comparer(settings, database, tools.market, tools.pool)
         self.actions = ForwardActions(self.desk, self.alerter, tools.audit, tools.library)
 

@@ -20,10 +20,11 @@ from data.ccxt_client import (
     translate,
 )
 from data.errors import ExchangeError, MissingCredentials, UnknownSymbol, UnsupportedRequest
-from data.retry import OpenBucket, RetryPolicy, Timing, TransientFault, WeightBucket, with_retries
+from data.rate_limits import RateLimits, usable_per_second
+from data.retry import RetryPolicy, Timing, TransientFault, WeightBucket, with_retries
 from data.symbols import nearest_symbols
 from data.symbols import normalize_symbol as normalize_symbol
-from data.venues.base import Instrument, MarketKind, RestCall, Venue, WeightLimit
+from data.venues.base import Instrument, MarketKind, RestCall, Venue
 from data.venues.catalog import EXCHANGES as EXCHANGES
 from data.venues.catalog import find_venue
 
@@ -31,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 Parsed = TypeVar("Parsed")
 
-# Of a documented limit, so that a live stream's requests from the same address still fit.
-_USED_SHARE: Final = 0.9
-_BURST_SHARE: Final = 0.05
 # Answers that take this long to come don't slow a download below the limit.
 _USUAL_ANSWER_S: Final = 0.5
 _LEAST_IN_FLIGHT: Final = 8
@@ -42,7 +40,10 @@ _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError)
 
 
 class ExchangeClient:
-    """One exchange over REST; `requests` counts what was sent. Use `open_exchange`."""
+    """One exchange over REST; `requests` counts what was sent. Use `open_exchange`.
+
+    Clients that are given the same `limits` keep within them together.
+    """
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class ExchangeClient:
         rate_limit: bool | None = None,
         timing: Timing | None = None,
         policy: RetryPolicy | None = None,
+        limits: RateLimits | None = None,
     ) -> None:
         self.name = settings.name
         self.venue = venue
@@ -63,10 +65,9 @@ class ExchangeClient:
         self._secrets = [s for s in (settings.api_key, settings.api_secret) if s]
         self._timing = timing or Timing()
         self._policy = policy or RetryPolicy()
-        self._buckets = {
-            pool: _bucket(limit, self._timing) if limited else OpenBucket(self._timing)
-            for pool, limit in venue.facts.limits.items()
-        }
+        self._buckets = (limits or RateLimits()).of(
+            settings.name, venue.facts, self._timing, is_limited=limited
+        )
         self._instruments: dict[MarketKind, dict[str, Instrument]] = {}
         self._clock: tuple[float, float] | None = None  # (asked at, server time less monotonic)
 
@@ -146,7 +147,7 @@ class ExchangeClient:
         if not self.is_rate_limited:
             return _LEAST_IN_FLIGHT
         limit = self.venue.facts.limits[call.pool]
-        per_second = _USED_SHARE * limit.weight / limit.seconds / call.weight
+        per_second = usable_per_second(limit) / call.weight
         return min(max(_LEAST_IN_FLIGHT, ceil(per_second * _USUAL_ANSWER_S)), _MOST_IN_FLIGHT)
 
     def _monotonic(self) -> float:
@@ -253,11 +254,13 @@ async def open_exchange(
     rate_limit: bool | None = None,
     timing: Timing | None = None,
     policy: RetryPolicy | None = None,
+    limits: RateLimits | None = None,
     timeout_s: float = 20.0,
 ) -> AsyncIterator[ExchangeClient]:
     """Open an exchange, and close it; nothing is sent yet.
 
-    `rate_limit` None keeps within the documented limits, except on the simulated exchange.
+    `rate_limit` None keeps within the documented limits, except on the simulated exchange; all
+    that are opened with the same `limits` keep within them together.
 
     Raises:
         UnknownExchange: Jesse doesn't speak it.
@@ -268,7 +271,13 @@ async def open_exchange(
     client = await make_client(settings, venue.facts, timeout_s=timeout_s)
     try:
         yield ExchangeClient(
-            settings, venue, client, rate_limit=rate_limit, timing=timing, policy=policy
+            settings,
+            venue,
+            client,
+            rate_limit=rate_limit,
+            timing=timing,
+            policy=policy,
+            limits=limits,
         )
     finally:
         await client.close()
@@ -293,11 +302,6 @@ def check_settings(settings: ExchangeSettings, venue: Venue) -> None:
         )
     check_url("EXCHANGE_REST_URL", settings.rest_url, ("http", "https"))
     check_url("EXCHANGE_WS_URL", settings.ws_url, ("ws", "wss"))
-
-
-def _bucket(limit: WeightLimit, timing: Timing) -> WeightBucket:
-    per_second = _USED_SHARE * limit.weight / limit.seconds
-    return WeightBucket(per_second, _BURST_SHARE * limit.weight, timing)
 
 
 def _bare(instrument: Instrument) -> str:

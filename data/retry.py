@@ -6,6 +6,7 @@ Time, sleep and chance are injected. No exchange and no request is known here.
 import asyncio
 import logging
 import random
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -54,21 +55,26 @@ class RetryPolicy:
 
 
 class WeightBucket:
-    """Lets so much weight pass per second, and a short burst; can be closed for a while."""
+    """Lets so much weight pass per second, and a short burst; can be closed for a while.
+
+    Threads may share it: each caller sleeps in its own loop.
+    """
 
     def __init__(self, per_second: float, burst: float, timing: Timing) -> None:
         self._per_second = per_second
         self._burst_s = burst / per_second
         self._timing = timing
+        self._lock = threading.Lock()
         self._free_at = float("-inf")
         self._closed_until = float("-inf")
 
     async def take(self, weight: float) -> None:
         """Wait until this weight may be used; callers pass in the order they came."""
-        now = self._timing.monotonic()
-        begin = max(self._free_at, now - self._burst_s)
-        self._free_at = begin + weight / self._per_second
-        wait = self._free_at - now
+        with self._lock:
+            now = self._timing.monotonic()
+            begin = max(self._free_at, now - self._burst_s)
+            self._free_at = begin + weight / self._per_second
+            wait = self._free_at - now
         if wait > 0:
             await self._timing.sleep(wait)
         await self.wait_open()
@@ -85,7 +91,8 @@ class WeightBucket:
 
     def close_for(self, seconds: float) -> None:
         """Let nothing pass for so many seconds."""
-        self._closed_until = max(self._closed_until, self._timing.monotonic() + seconds)
+        with self._lock:
+            self._closed_until = max(self._closed_until, self._timing.monotonic() + seconds)
 
 
 class OpenBucket(WeightBucket):

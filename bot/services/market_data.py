@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import InvalidInput
@@ -10,6 +11,7 @@ from bot.settings import Settings
 from bot.times import parse_period
 from data.cache import CandleStore, Coverage, SeriesKey
 from data.errors import ExchangeError, NoCandles
+from data.rate_limits import RateLimits
 from data.symbols import normalize_symbol
 from engine.strategy import Strategy
 from engine.timeframe import DAY_MS, get_timeframe_ms
@@ -35,11 +37,15 @@ class Prepared:
 
 
 class MarketData:
-    """Fetches, completes and describes cached candles of the configured exchange."""
+    """Fetches, completes and describes cached candles of the configured exchange.
+
+    Whatever asks the exchange at the same time keeps within its `limits` together.
+    """
 
     def __init__(self, settings: Settings, store: CandleStore) -> None:
         self._settings = settings
         self.store = store
+        self.limits = RateLimits()
 
     def key(self, symbol: str | None, timeframe: str = "1m") -> SeriesKey:
         """Return the series of a symbol as typed, on the configured exchange."""
@@ -51,12 +57,14 @@ class MarketData:
 
     def provider(self) -> "HistoricalDataProvider":
         """Return a provider; the exchange is contacted only when candles are missing."""
+        from data.exchange import open_exchange
         from data.historical import HistoricalDataProvider
 
         return HistoricalDataProvider(
             self.store,
             self._settings.exchange_settings,
             funding_root=self._settings.data_dir / "funding",
+            opener=partial(open_exchange, limits=self.limits),
         )
 
     async def fetch(

@@ -14,6 +14,7 @@ from data.exchange import open_exchange
 from data.historical import HistoricalDataProvider
 from data.interest_record import InterestRecord, interest_folder
 from data.live import LiveDataProvider, LiveInterest, OnAlert
+from data.rate_limits import RateLimits
 from data.retry import Timing
 from data.streams.history import ExchangeHistory
 from data.streams.interest_rest import ExchangeInterest
@@ -28,10 +29,12 @@ async def open_forward(
     *,
     on_alert: OnAlert | None = None,
     timing: Timing | None = None,
+    limits: RateLimits | None = None,
 ) -> AsyncIterator[ForwardService]:
     """Open the exchange, its live streams and the service; all are closed in reverse order.
 
-    `timing` is how waits and pauses pass; by default as the machine's clock does.
+    `timing` is how waits and pauses pass; by default as the machine's clock does. `limits` are
+    shared with others that ask the exchange.
     """
     store = CandleStore(settings.candles_dir)
     funding = settings.data_dir / "funding"
@@ -43,7 +46,7 @@ async def open_forward(
                 store,
                 exchange,
                 funding_root=funding,
-                opener=partial(open_exchange, timing=timing),
+                opener=partial(open_exchange, timing=timing, limits=limits),
             )
         )
         source = ExchangeInterest(provider, find_venue(settings.exchange))

@@ -18,6 +18,7 @@ from bot.services.forward.settling import MemorySettler
 from bot.settings import Settings
 from data.database import Database
 from data.errors import DataError, ExchangeUnavailable
+from data.rate_limits import RateLimits
 from data.storage.records import ForwardTest
 from data.streams.events import ConnectionAlert
 from engine.errors import EngineError
@@ -51,7 +52,8 @@ class ForwardNews(ForwardWatcher, Protocol):
 class ForwardDesk:
     """The forward tests of a bot; `run` is its life, the rest is for those who ask.
 
-    `attend_s` is how often it looks after all tests, `clock` is monotonic (s).
+    `attend_s` is how often it looks after all tests, `clock` is monotonic (s). `limits` are
+    shared with others that ask the exchange.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class ForwardDesk:
         *,
         clock: Callable[[], float],
         attend_s: float = ATTEND_S,
+        limits: RateLimits | None = None,
     ) -> None:
         self.database = database
         self._settings = settings
         self._news = news
         self._attend_s = attend_s
+        self._limits = limits
         self._clock = clock
         self._watch = StallWatch(60 * settings.stale_data_minutes, clock)
         self._memory = MemorySettler()
@@ -86,7 +90,11 @@ class ForwardDesk:
         while True:
             try:
                 async with open_forward(
-                    self._settings, self.database, self._news, on_alert=self._news.on_connection
+                    self._settings,
+                    self.database,
+                    self._news,
+                    on_alert=self._news.on_connection,
+                    limits=self._limits,
                 ) as service:
                     self._service = service
                     await self._serve(service)
