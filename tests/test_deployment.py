@@ -1,9 +1,13 @@
 """The files that hosts read agree with each other, with the settings and with the program."""
 
 import ast
+import configparser
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 from bot.cli import build_parser
 from bot.health_server import PATH
 from bot.settings import Settings
+from tests.docs.pages import blocks, every_command, read
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -121,3 +126,109 @@ def test_no_secret_is_written_into_what_hosts_read(path):
 
 def test_the_entrypoint_can_be_executed():
     assert (ROOT / ".docker" / "entrypoint").stat().st_mode & 0o111 == 0o111
+
+
+def run_in(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def lines_of(program: str) -> list[list[str]]:
+    found = [command.words for command in every_command(program)]
+    assert found
+    return found
+
+
+def unit() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=False)
+    parser.optionxform = str
+    [block] = blocks("deployment.md", "ini")
+    parser.read_string(block.text)
+    return parser
+
+
+def unit_environment() -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in unit()["Service"]["Environment"].split())
+
+
+def test_the_lines_for_docker_name_the_service_that_there_is():
+    services = re.findall(r"^  (\w+):$", COMPOSE.partition("services:")[2], re.M)
+    described = {"up", "logs", "exec", "restart", "cp"}
+    assert {words[2] for words in lines_of("docker")} == described
+    for _, compose, verb, *words in lines_of("docker"):
+        assert compose == "compose"
+        named = [word for word in words if not word.startswith("-")]
+        if verb == "exec":
+            assert named[:2] == [services[0], "jesse"]
+            assert build_parser().parse_args(named[2:]).command
+        elif verb == "cp":
+            service, path = named[0].split(":")
+            assert service == services[0]
+            assert path == f"{image_environment()['DATA_DIR']}/backups"
+        else:
+            assert not named
+
+
+def test_the_settings_that_are_copied_for_docker_are_read(tmp_path):
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    [copying] = lines_of("cp")
+    assert run_in(tmp_path, copying).returncode == 0
+    assert f"env_file: {copying[2]}" in COMPOSE
+    assert copying[2] in (ROOT / ".gitignore").read_text().splitlines()
+    assert Settings.load(tmp_path / copying[2]) == Settings.load(None)
+
+
+def test_a_machine_gets_the_browser_and_fonts_of_the_image_and_a_python_that_will_do():
+    [packages] = [{word for word in words if word[0] != "-"} for words in lines_of("apt-get")]
+    image = set(
+        re.search(r"--no-install-recommends (.*)", DOCKERFILE)[1].removesuffix("\\").split()
+    )
+    assert packages >= image - {"tini"}
+    [python] = [name for name in packages if re.fullmatch(r"python[\d.]+", name)]
+    assert f"{python}-venv" in packages
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert python == f"python{required.removeprefix('>=')}"
+    assert ["make", "-C", "/opt/jesse", f"PYTHON={python}", "setup"] in lines_of("make")
+
+
+def test_the_unit_runs_as_the_user_that_is_made_in_the_folder_that_it_has():
+    [words] = lines_of("useradd")
+    assert words[-1] == unit()["Service"]["User"]
+    assert words[words.index("--home-dir") + 1] == unit_environment()["DATA_DIR"]
+
+
+def test_no_setting_of_the_unit_is_overruled_by_its_file(tmp_path):
+    [words] = lines_of("install")
+    source, target = words[-2:]
+    assert target == unit()["Service"]["EnvironmentFile"]
+    (tmp_path / "jesse.env").write_text((ROOT / Path(source).relative_to("/opt/jesse")).read_text())
+    for sed in lines_of("sed"):
+        assert sed[-1] == target
+        assert run_in(tmp_path, [*sed[:-1], "jesse.env"]).returncode == 0
+    set_in_file = set(re.findall(r"^(\w+)=", (tmp_path / "jesse.env").read_text(), re.M))
+    # systemd.exec(5): settings from these files override those made with Environment.
+    assert "DISCORD_TOKEN" in set_in_file
+    assert not set_in_file & unit_environment().keys()
+
+
+def test_the_unit_is_named_as_its_lines_say():
+    [path] = re.findall(r"`/etc/systemd/system/(\w+)\.service`", read("deployment.md"))
+    [enabling], [watching] = lines_of("systemctl"), lines_of("journalctl")
+    assert enabling == ["systemctl", "enable", "--now", path]
+    assert watching == ["journalctl", "-u", path, "-f"]
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not at hand")
+    folder = unit()["Service"]["WorkingDirectory"]
+    program = tmp_path / Path(unit()["Service"]["ExecStart"].split()[0]).relative_to(folder)
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    [block] = blocks("deployment.md", "ini")
+    (tmp_path / "jesse.service").write_text(block.text.replace(folder, str(tmp_path)))
+    done = run_in(tmp_path, ["systemd-analyze", "verify", "--man=no", "jesse.service"])
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
