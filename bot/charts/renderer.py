@@ -1,14 +1,15 @@
-"""PNG pictures of figures from one warm browser. No figures are made here, no files are found.
+"""PNG pictures of figures from one browser. No figures are made here, no files are found.
 
-The browser comes up with the first picture and stays. When it dies, the next picture starts
-another.
+The browser comes up with the first picture, stays for the next ones, and goes when none has been
+wanted for a while. When it is gone or dies, the next picture starts another.
 """
 
 import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -28,21 +29,38 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 2
 _LOOK_AFTER_S: Final = 0.2
+# It takes 130 to 200 MB, and one to three seconds to start again.
+_IDLE_S: Final = 180.0
+
+# Calls a function in so many seconds, unless the handle is cancelled before; as of an event loop.
+CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class PngRenderer:
-    """Draw figures as PNG, one after the other, in one browser that is kept warm.
+    """Draw figures as PNG, one after the other, in one browser that is warm for `idle_s`.
 
     `browser` is the program, None where there is none (then `render` raises `ChartUnavailable`).
-    Nothing here blocks the event loop: the browser has a thread of its own.
+    Nothing here blocks the event loop: the browser has a thread of its own. `call_later` is the
+    event loop's unless given.
     """
 
     def __init__(
-        self, browser: Path | None, *, timeout_s: float = 20.0, start_timeout_s: float = 60.0
+        self,
+        browser: Path | None,
+        *,
+        timeout_s: float = 20.0,
+        start_timeout_s: float = 60.0,
+        idle_s: float = _IDLE_S,
+        call_later: CallLater | None = None,
     ) -> None:
         self._browser = browser
         self._timeout_s = timeout_s
         self._start_timeout_s = start_timeout_s
+        self._idle_s = idle_s
+        self._call_later = call_later
+        self._users = 0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._thread: BrowserThread | None = None
 
@@ -73,11 +91,12 @@ class PngRenderer:
             ChartUnavailable: there is no browser, or it does not start.
             RenderFailed: the browser refused the figure, died twice over it or took too long.
         """
-        plain = await asyncio.to_thread(_plain, figure)
-        own_height = plain.get("layout", {}).get("height")
-        size = {"width": width, "height": height or own_height or HEIGHT}
-        async with self._turn:
-            return await self._draw(plain, {"format": "png", "scale": scale, **size})
+        with self._in_use():
+            plain = await asyncio.to_thread(_plain, figure)
+            own_height = plain.get("layout", {}).get("height")
+            size = {"width": width, "height": height or own_height or HEIGHT}
+            async with self._turn:
+                return await self._draw(plain, {"format": "png", "scale": scale, **size})
 
     async def warm_up(self) -> None:
         """Start the browser ahead of the first picture.
@@ -85,15 +104,41 @@ class PngRenderer:
         Raises:
             ChartUnavailable: there is no browser, or it does not start.
         """
-        async with self._turn:
-            await self._live_thread()
+        with self._in_use():
+            async with self._turn:
+                await self._live_thread()
 
     async def close(self) -> None:
         """End the browser; a later picture would start another."""
         async with self._turn:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                await asyncio.to_thread(thread.close)
+            self._stop_waiting()
+            self._end_browser()
+        await asyncio.gather(*self._endings)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._users += 1
+        self._stop_waiting()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users and self._thread is not None:
+                call_later = self._call_later or asyncio.get_running_loop().call_later
+                self._idle_timer = call_later(self._idle_s, self._end_browser)
+
+    def _stop_waiting(self) -> None:
+        timer, self._idle_timer = self._idle_timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _end_browser(self) -> None:
+        """Let go of the browser at once; one that hangs holds no later picture up."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            ending = asyncio.create_task(asyncio.to_thread(thread.close), name="end of a browser")
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     async def _draw(self, figure: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
         for _ in range(_ATTEMPTS):

@@ -177,6 +177,34 @@ async def test_closing_leaves_no_process_and_no_folder_and_no_secret_was_seen(
     assert list(short_folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_an_idle_browser_goes_with_its_folder_even_where_it_hangs(
+    chromium, short_folder, hangs
+):
+    others = set(browser_processes())
+    waiting = []
+
+    def call_later(_, function):
+        waiting.append(function)
+        return asyncio.get_running_loop().call_later(3600.0, function)
+
+    async with PngRenderer(chromium, call_later=call_later) as own:
+        await own.warm_up()
+        [mine] = {p for p in browser_processes() if p not in others} & {
+            *psutil.Process().children()
+        }
+        if hangs:
+            os.killpg(mine.pid, signal.SIGSTOP)
+        waiting[0]()
+        await asyncio.gather(*own._endings)
+
+        assert set(browser_processes()) == others
+        assert list(short_folder.iterdir()) == []
+        assert size_of(await own.render(SMALL)) == (1200, 720)
+
+    assert set(browser_processes()) == others
+
+
 async def test_the_page_and_the_browser_reach_no_network(renderer):
     await renderer.warm_up()
     (browser,) = leader().children()

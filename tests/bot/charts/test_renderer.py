@@ -1,5 +1,6 @@
 """What the renderer does when browsers die, hang or never come up, with browsers on paper."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -53,6 +54,9 @@ class PaperBrowser:
         self.closed: list[bool] = []
         self.drawn: list[tuple[object, dict]] = []
         self.close_thread: threading.Thread | None = None
+        self.may_close = threading.Event()
+        self.may_close.set()
+        self.is_drawing = asyncio.Event()
 
     def start(self) -> None:
         if self.entry == "never up":
@@ -64,6 +68,7 @@ class PaperBrowser:
         if self.is_over:
             raise BrowserDied("the browser for charts is gone")
         self.drawn.append((figure, dict(options)))
+        self.is_drawing.set()
         if self.entry == "dies silently":
             self.is_over = True
             return Future()
@@ -72,8 +77,37 @@ class PaperBrowser:
         return done(self.entry)
 
     def close(self, *, force: bool = False) -> None:
-        self.closed.append(force)
         self.close_thread = threading.current_thread()
+        self.may_close.wait(30)
+        self.closed.append(force)
+
+
+class Clock:
+    """Seconds that pass when a test says so, with the timers of an event loop."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[asyncio.TimerHandle] = []
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        self.timers.append(asyncio.TimerHandle(self.now + seconds, function, (), loop))
+        return self.timers[-1]
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and what it calls begin."""
+        self.now += seconds
+        due = [timer for timer in self.timers if timer.when() <= self.now]
+        self.timers = [timer for timer in self.timers if timer not in due]
+        for timer in due:
+            if not timer.cancelled():
+                timer._run()
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -246,3 +280,99 @@ async def test_a_program_that_is_no_browser_is_named():
     async with PngRenderer(Path("/bin/false")) as renderer:
         with pytest.raises(ChartUnavailable, match="/bin/false does not start"):
             await renderer.render(SMALL)
+
+
+async def test_a_browser_that_nobody_needs_is_closed_and_the_next_picture_starts_another(
+    on_paper, clock
+):
+    browsers = on_paper(b"first", b"second")
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        assert await renderer.render(SMALL) == b"first"
+        await clock.advance(179.0)
+        assert browsers.made[0].close_thread is None
+        await clock.advance(1.0)
+        await endings(renderer)
+        assert browsers.made[0].closed == [False]
+        assert await renderer.render(SMALL) == b"second"
+
+    assert [browser.closed for browser in browsers.made] == [[False], [False]]
+
+
+async def test_each_picture_keeps_the_browser_for_a_while_longer(on_paper, clock):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        for _ in range(5):
+            await renderer.render(SMALL)
+            await clock.advance(170.0)
+
+        assert len(browsers.made) == 1
+
+
+async def test_a_browser_that_was_only_warmed_up_is_closed_too(on_paper, clock):
+    browsers = on_paper(b"png")
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        await renderer.warm_up()
+        await clock.advance(180.0)
+        await endings(renderer)
+
+        assert browsers.made[0].closed == [False]
+
+
+async def test_a_browser_at_work_is_not_idle_however_long_it_takes(on_paper, clock):
+    picture: Future[bytes] = Future()
+    browsers = on_paper(picture)
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        await renderer.warm_up()
+        drawing = [asyncio.create_task(renderer.render(SMALL)) for _ in range(2)]
+        await browsers.made[0].is_drawing.wait()
+        await clock.advance(1_000.0)
+        assert browsers.made[0].close_thread is None
+        picture.set_result(b"png")
+
+        assert await asyncio.gather(*drawing) == [b"png", b"png"]
+    assert len(browsers.made) == 1
+
+
+async def test_an_idle_browser_that_does_not_close_holds_no_picture_up(on_paper, clock):
+    browsers = on_paper(b"first", b"second")
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        await renderer.render(SMALL)
+        browsers.made[0].may_close.clear()
+        await clock.advance(180.0)
+
+        assert await renderer.render(SMALL) == b"second"
+        assert browsers.made[0].closed == []
+        browsers.made[0].may_close.set()
+
+    assert [browser.closed for browser in browsers.made] == [[False], [False]]
+
+
+async def test_a_failed_picture_leaves_no_browser_for_ever(on_paper, clock):
+    browsers = on_paper(RenderFailed("the browser can't draw this figure"))
+
+    async with PngRenderer(BROWSER, idle_s=180.0, call_later=clock.call_later) as renderer:
+        with pytest.raises(RenderFailed):
+            await renderer.render(SMALL)
+        await clock.advance(180.0)
+        await endings(renderer)
+
+        assert browsers.made[0].closed == [False]
+
+
+async def test_no_timer_outlives_the_renderer(on_paper):
+    on_paper(b"png")
+    async with PngRenderer(BROWSER) as renderer:
+        await renderer.render(SMALL)
+        timer = renderer._idle_timer
+        assert timer is not None
+
+    assert timer.cancelled()
+
+
+async def endings(renderer: PngRenderer) -> None:
+    await asyncio.gather(*renderer._endings)
