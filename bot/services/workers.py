@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -32,6 +33,11 @@ Report = Callable[[Any], None]
 _LARGE_BYTES: Final = 320 * 1024 * 1024
 # Where memory ends, a backtest goes before the bot and the forward tests in it.
 _EXPENDABLE: Final = "800"
+# Idle it would keep that memory; another takes a second to start.
+_IDLE_S: Final = 300.0
+
+# Calls a function in so many seconds, unless the handle is cancelled before; as of an event loop.
+CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class WorkerDied(BotError):
@@ -82,25 +88,35 @@ class _Worker:
 class WorkerPool:
     """At most `size` spawned processes, started when first needed; work waits its turn in order.
 
-    Cancelling `run` kills the process at work and leaves the others alone.
+    Cancelling `run` kills the process at work and leaves the others alone. A process without work
+    for `idle_s` is ended. `call_later` is the event loop's unless given.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(
+        self, size: int, *, idle_s: float = _IDLE_S, call_later: CallLater | None = None
+    ) -> None:
         self.size = size
+        self._idle_s = idle_s
+        self._call_later = call_later
         self._slots = asyncio.Semaphore(size)
         # Pipes block, so they get threads of their own: the loop's few are for file work.
         self._threads = ThreadPoolExecutor(2 * size + 2, thread_name_prefix="jesse-pipe")
-        self._idle: list[_Worker] = []
+        # The one that worked last is taken first, so that others can go.
+        self._idle: dict[_Worker, asyncio.TimerHandle] = {}
         self._busy: set[_Worker] = set()
+        self._endings: set[asyncio.Future[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        for timer in self._idle.values():
+            timer.cancel()
         for worker in [*self._idle, *self._busy]:
             await self._in_thread(worker.kill)
         self._idle.clear()
         self._busy.clear()
+        await asyncio.gather(*self._endings)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def run(
@@ -138,7 +154,8 @@ class WorkerPool:
 
     async def _take(self) -> _Worker:
         while self._idle:
-            worker = self._idle.pop()
+            worker, timer = self._idle.popitem()
+            timer.cancel()
             # Its size was looked at when it was put back, and idle it has only shrunk since.
             if worker.process.is_alive():
                 return worker
@@ -149,9 +166,16 @@ class WorkerPool:
     async def _put_back(self, worker: _Worker) -> None:
         self._busy.discard(worker)
         if await self._in_thread(worker.is_fit):
-            self._idle.append(worker)
+            call_later = self._call_later or asyncio.get_running_loop().call_later
+            self._idle[worker] = call_later(self._idle_s, partial(self._end_idle, worker))
         else:
             await self._in_thread(worker.kill)
+
+    def _end_idle(self, worker: _Worker) -> None:
+        del self._idle[worker]
+        ending = self._in_thread(worker.kill)
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

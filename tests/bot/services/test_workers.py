@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def wait_forever(path, report):
     signal.pause()
 
 
+def wait_for_file(path, report):
+    report(os.getpid())
+    while not path.exists():
+        time.sleep(0.005)
+
+
 def count_calls(_, report):
     calls = kept_by(report, list)
     calls.append(report)
@@ -54,6 +61,32 @@ def read_expendability(_, report):
 
 def is_alive(process):
     return Path(f"/proc/{process}").exists()
+
+
+class Clock:
+    """Seconds that pass when a test says so, with the timers of an event loop."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.timers = []
+
+    def call_later(self, seconds, function):
+        loop = asyncio.get_running_loop()
+        self.timers.append(asyncio.TimerHandle(self.now + seconds, function, (), loop))
+        return self.timers[-1]
+
+    def advance(self, seconds):
+        self.now += seconds
+        due = [timer for timer in self.timers if timer.when() <= self.now]
+        self.timers = [timer for timer in self.timers if timer not in due]
+        for timer in due:
+            if not timer.cancelled():
+                timer._run()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
 
 
 @pytest.fixture
@@ -130,7 +163,7 @@ async def test_leaving_the_pool_ends_its_processes():
 
 async def test_a_process_that_died_while_idle_is_replaced_unseen(pool):
     first = await pool.run(process_id, None)
-    [idle] = pool._idle
+    [idle] = list(pool._idle)
     os.kill(first, signal.SIGKILL)
     await asyncio.to_thread(idle.process.join)
 
@@ -170,3 +203,64 @@ async def test_shared_memory_does_not_make_a_worker_large(pool, monkeypatch):
     first = await pool.run(process_id, None)
 
     assert await pool.run(process_id, None) == first
+
+
+async def test_a_process_without_work_is_ended_and_the_next_work_starts_another(clock):
+    async with WorkerPool(1, idle_s=300.0, call_later=clock.call_later) as pool:
+        first = await pool.run(process_id, None)
+        clock.advance(299.0)
+        assert await pool.run(process_id, None) == first
+        clock.advance(299.0)
+        assert is_alive(first)
+        clock.advance(1.0)
+        await asyncio.gather(*pool._endings)
+        assert not is_alive(first)
+
+        assert await pool.run(process_id, None) != first
+
+
+async def test_a_process_at_work_is_not_idle_however_long_it_takes(clock):
+    async with WorkerPool(1, idle_s=300.0, call_later=clock.call_later) as pool:
+        process = await pool.run(process_id, None)
+        begun = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(pool.run(wait_forever, None, on_progress=begun.set_result))
+        assert await begun == process
+
+        clock.advance(3_000.0)
+
+        assert is_alive(process)
+        assert not pool._endings
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_of_two_processes_the_one_that_is_not_needed_goes(clock):
+    async with WorkerPool(2, idle_s=300.0, call_later=clock.call_later) as pool:
+        loop = asyncio.get_running_loop()
+        begun = [loop.create_future(), loop.create_future()]
+        work = [
+            pool.run(wait_for_file, Path(f"go-{n}"), on_progress=begun[n].set_result)
+            for n in range(2)
+        ]
+        tasks = [asyncio.create_task(each) for each in work]
+        processes = await asyncio.gather(*begun)
+        for number, task in enumerate(tasks):
+            await asyncio.to_thread(Path(f"go-{number}").touch)
+            await task
+        for _ in range(4):
+            clock.advance(100.0)
+            assert await pool.run(process_id, None) == processes[1]
+        await asyncio.gather(*pool._endings)
+
+        assert [is_alive(process) for process in processes] == [False, True]
+
+
+async def test_leaving_the_pool_stops_its_timers_and_waits_for_what_is_ending(clock):
+    async with WorkerPool(1, idle_s=300.0, call_later=clock.call_later) as pool:
+        first = await pool.run(process_id, None)
+        clock.advance(300.0)
+    assert not is_alive(first)
+
+    async with WorkerPool(1, call_later=clock.call_later) as pool:
+        await pool.run(process_id, None)
+    assert all(timer.cancelled() for timer in clock.timers)
