@@ -141,6 +141,11 @@ class TimeframeData:
             self.count = bisect_right(self._keys, 2 * position)
             self._find_due()
 
+    @property
+    def next_key(self) -> int:
+        """The closing key of the first candle that is not yet visible."""
+        return 2 * self.count + 2 if self._aggregator is None else self.due
+
     def count_at(self, position: int) -> int:
         """Return how many candles are shown at a base close, short of the first one overdue."""
         if self._aggregator is None:

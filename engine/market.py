@@ -43,10 +43,8 @@ class Wakes:
             self._find_next()
         return True
 
-    def up_to(self, key: int) -> Iterable[tuple[int, float]] | None:
-        """Return counts and prices of the next closes up to a key, none of them overdue."""
-        if key < self.next_key or self.next_key % 2:
-            return None
+    def up_to(self, key: int) -> Iterable[tuple[int, float]]:
+        """Return counts and prices of the next closes up to a key and the first one overdue."""
         first = self._taken
         overdue = self._overdue[bisect_right(self._overdue, first)]
         stop = bisect_right(self._keys, key, lo=first, hi=min(first + _ROW, overdue))
@@ -132,15 +130,20 @@ class Market:
     def next_calls(self, limit: int) -> Iterable[tuple[int, float]] | None:
         """Return the closes at which the strategy is called next: candles to show, and the price.
 
-        They lie before base candle `limit` and before any other timeframe closes. None where
-        there is no such close.
+        They lie before base candle `limit`, and what else closes up to the first of them is
+        visible. None where there is no such close, or where it is overdue.
         """
+        smallest, wakes = self.smallest, self._wakes
+        key = smallest.next_key if wakes is None else wakes.next_key
+        if key > 2 * limit or key % 2:
+            return None
+        if key >= self._context_due:
+            self._reveal_context(key)
         limit = min(limit, (self._context_due - 1) // 2)
-        smallest = self.smallest
-        if self._wakes is not None:
-            return self._wakes.up_to(2 * limit)
+        if wakes is not None:
+            return wakes.up_to(2 * limit)
         count, stop = smallest.count, smallest.count_at(limit)
-        return enumerate(smallest.closes[count:stop], count + 1) if count < stop else None
+        return enumerate(smallest.closes[count:stop], count + 1)
 
     def catch_up(self) -> None:
         """Let market time pass to where the count of the smallest timeframe's candles was set."""
@@ -201,9 +204,12 @@ class Market:
         return int(self.timestamp.item(index)) + self.step_ms
 
     def _reveal_context(self, key: int) -> None:
+        due = NEVER
         for frame in self._context:
             frame.reveal(key)
-        self._find_context_due()
+            if frame.due < due:
+                due = frame.due
+        self._context_due = due
 
     def _find_context_due(self) -> None:
         self._context_due = min((frame.due for frame in self._context), default=NEVER)
