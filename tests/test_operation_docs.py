@@ -9,6 +9,7 @@ import pytest
 
 from bot.alerts import DiscordAlerter
 from bot.discord_check import NEEDED, WELCOME
+from bot.services.alert_settings import TOPICS
 from bot.services.readiness import ReadinessProbe
 from bot.services.scheduled.cleanup import LOG_DAYS, RUN_DAYS
 from bot.services.scheduled.jobs import make_jobs
@@ -71,6 +72,21 @@ def test_every_scheduled_job_is_described_with_its_time():
         expected = settings.get(job.name, "") + in_words(job.cron)
         assert rows[job.name].strip() == expected, job.name
     assert f"after {RUN_DAYS} days, logs after {LOG_DAYS}" in text
+
+
+def test_every_kind_of_alert_is_described_and_whether_it_can_be_off():
+    table = read("operations.md").partition("| Kind | Tells | Can be off |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| (.+?) \| .+ \| (.+?) \|$", table, re.M))
+    said = {title: off for row, off in rows.items() for title in split_titles(row)}
+    assert {title: off.startswith("yes") for title, off in said.items()} == {
+        topic.title: topic.may_be_off for topic in TOPICS
+    }
+
+
+def split_titles(row: str) -> list[str]:
+    """One row may tell of two kinds, unless their title has a comma itself."""
+    whole = {topic.title for topic in TOPICS}
+    return [row] if row in whole else row.split(", ")
 
 
 def test_the_unit_starts_the_bot_and_gives_it_time_to_end():

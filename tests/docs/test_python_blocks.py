@@ -8,8 +8,9 @@ import textwrap
 import pytest
 
 from bot.services.strategies import StrategyLibrary
+from engine import Candle, PortfolioView, indicators
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
-from tests.docs.pages import FILES, ROOT, blocks, every_command
+from tests.docs.pages import FILES, ROOT, blocks, every_command, inline
 from tests.docs.strategies import checks, kind_of, methods, of_every_page, strategies
 from tests.docs.table import NOT_RUN
 from tests.strategies.golden_runs import simulated_candles
@@ -92,3 +93,14 @@ def run_pytest(words: list[str], folder):
         timeout=120,
         check=False,
     )
+
+
+def test_what_a_strategy_sees_has_these_names():
+    lists = [code.text.split() for code in inline("writing-strategies.md")]
+    [of_candle] = [names for names in lists if names[0] == "timestamp"]
+    [of_indicators] = [names for names in lists if names[0] == "adx"]
+    of_portfolio = [names[0][1:] for names in lists if re.match(r"\.[a-z]", names[0])]
+    assert of_indicators == sorted(indicators.__all__)
+    assert len(of_portfolio) > 3
+    assert all(hasattr(PortfolioView, re.sub(r"\(.*", "", name)) for name in of_portfolio)
+    assert all(hasattr(Candle, name) for name in of_candle)
