@@ -125,7 +125,7 @@ class OutboxSender:
         unwanted = [message for message in messages if _state(message, states) == AlertState.OFF]
         off = {message.id for message in unwanted}
         tried = await self._tried_batch(place, messages)
-        if tried is not None and any(message.id not in off for message in tried[0].messages):
+        if tried is not None and _is_wanted(tried[0], states):
             batch, tried_at = tried
         else:
             await self._mute(place, unwanted)
@@ -164,8 +164,10 @@ class OutboxSender:
         if tried is None:
             return None
         by_id = {message.id: message for message in messages}
-        again = tuple(by_id[number] for number in tried["ids"] if number in by_id)
-        if len(again) < len(tried["ids"]):
+        # Where more waits than one look takes, a part of what was tried may lie behind it.
+        found = [by_id.get(id_) or await self._database.get_message(id_) for id_ in tried["ids"]]
+        again = tuple(message for message in found if message is not None)
+        if len(again) < len(found):
             return None
         return Batch(place, again, tried["digest"]), int(tried["since"])
 
@@ -242,6 +244,10 @@ class OutboxSender:
         if due_at is None:
             return _LONGEST_WAIT_S
         return min(max((due_at - self._now()) / 1000, 0.05), _LONGEST_WAIT_S)
+
+
+def _is_wanted(batch: Batch, states: AlertStates) -> bool:
+    return any(_state(message, states) != AlertState.OFF for message in batch.messages)
 
 
 def _state(message: OutboxMessage, states: AlertStates) -> AlertState:

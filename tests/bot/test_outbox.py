@@ -170,6 +170,35 @@ async def test_hours_after_a_lost_answer_it_looks_before_it_sends(database, disc
     assert discord.asked >= 1
 
 
+async def test_what_may_have_arrived_stays_one_message_though_more_than_one_look_waits(
+    database, clock
+):
+    class Blocked(FakeDiscord):
+        is_blocked = True
+
+        def places(self, message):
+            return ("channel", "thread:1")
+
+        async def send(self, batch, *, plainly=False):
+            if batch.place != "channel" and self.is_blocked:
+                raise SendLater("no way to the thread", surely_not=True)
+            await super().send(batch, plainly=plainly)
+
+    discord = Blocked(clock)
+    await fill(database, 700)
+    discord.errors = [None, "lost answer"]
+    sending = sender(database, discord, clock)
+    await sending.deliver_due()
+    assert [len(s["n"]) for s in discord.seen] == [250, 450]
+    discord.is_blocked = False  # the thread has older ones than the channel: they fill the look
+
+    clock.now += 2_000
+    await until_sent(database, sending, clock)
+
+    assert discord.numbers() == list(range(700))
+    assert discord.numbers("thread:1") == list(range(700))
+
+
 async def test_a_process_that_dies_after_sending_sends_nothing_twice(database, discord, clock):
     await fill(database, 2)
     first = sender(database, discord, clock)
