@@ -54,8 +54,11 @@ def _decode_envelope(text: str, rows_at: tuple[str, ...], decode: Callable[[str]
     found = text.find(f"{before}[[", 0, _ENVELOPE_CHARACTERS)
     if found < 0:
         return None
-    start, stop = found + len(before), text.rfind("]]") + 2
-    envelope = holder = decode(f"{text[:start]}null{text[stop:]}")
+    start, stop = found + len(before), text.find("]]", found) + 2
+    try:
+        envelope = holder = decode(f"{text[:start]}null{text[stop:]}")
+    except ValueError:
+        return None  # the rows aren't flat, or the text is damaged
     for step in way:
         holder = holder.get(step) if isinstance(holder, dict) else None
     if not isinstance(holder, dict) or holder.get(name, ...) is not None:
@@ -106,25 +109,33 @@ def _commas_of_table(content: bytes) -> IntArray | None:
 
 
 def _pieces(content: bytes, commas: IntArray, fields: Sequence[int]) -> IntArray | None:
-    """Return where the numbers of some fields begin and end; None if quotes don't match."""
+    """Return where the numbers of some fields begin and end; None if quotes don't match.
+
+    They are looked at in every field: a comma inside of a text would move those behind it.
+    """
     starts = np.append(0, commas.ravel()[:-1]).reshape(commas.shape) + 1
     ends = commas.copy()
     starts[:, 0] += 1
     ends[:, -1] -= 1
-    starts, ends = starts[:, fields], ends[:, fields]
-    letters = np.frombuffer(content, np.uint8)
-    opened = letters.take(starts) == ord('"')
-    closed = letters.take(ends - 1) == ord('"')
-    pieces = np.stack((starts + opened, ends - closed), axis=-1)
+    quotes = np.frombuffer(content, np.uint8) == ord('"')
+    opened, closed = quotes.take(starts), quotes.take(ends - 1)
+    is_sound = (
+        np.array_equal(opened, closed)
+        and np.count_nonzero(quotes) == 2 * np.count_nonzero(opened)
+        and b"\\" not in content
+    )
+    starts += opened
+    ends -= closed
     # A lone quote both opens and closes: Arrow would follow its negative length anywhere.
-    is_sound = (opened == closed).all() and (pieces[..., 0] <= pieces[..., 1]).all()
-    return pieces if is_sound else None
+    if not (is_sound and (starts <= ends).all()):
+        return None
+    return np.stack((starts[:, fields], ends[:, fields]), axis=-1)
 
 
 def _strings(content: bytes, pieces: IntArray) -> pa.Array:
     """Return the pieces of a text as strings, field by field."""
     rows, fields, _ = pieces.shape
-    offsets = pa.py_buffer(pieces.astype(np.int32))
+    offsets = pa.py_buffer(pieces.astype(np.int32, order="C"))
     # Arrow's strings follow each other: what lies between two pieces is a string that isn't taken.
     every = pa.StringArray.from_buffers(pieces.size - 1, offsets, pa.py_buffer(content))
     places = 2 * np.arange(rows * fields).reshape(rows, fields).T.ravel()

@@ -107,6 +107,29 @@ def test_what_only_decoding_can_tell_is_left_to_it(text):
     assert RowText(text).columns([0, 1]) is None
 
 
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([[1, "x,y", "3", "4"], [2, "x,y", "5", "6"]], [0, 3]),
+        ([[1, "x,,y", "3", "4"], [2, "x,,y", "5", "6"]], [0, 2]),
+        ([[1, ",", "3", "4"]], [0, 3]),
+        ([[1, '","', "3", "4"]], [0, 3]),
+        ([[1, ",", {"a": 2}, "3", "4"]], [0, 4]),
+        ([[1, "a\\", "3", "4"]], [0, 2]),
+        ([[1, {"a": 2, "b": 3}, 4, 5]], [0, 3]),
+        ([[1, {"a": "2", "b": "3"}, 4, 5]], [0, 3]),
+    ],
+)
+def test_commas_inside_of_a_field_never_move_the_others(rows, fields):
+    columns = RowText(compact(rows)).columns(fields)
+
+    expected = [[row[field] for row in rows] for field in fields]
+    assert columns is None or [column.tolist() for column in columns] == [
+        expected[0],
+        list(map(float, expected[1])),
+    ]
+
+
 def test_a_price_that_is_null_is_not_a_number_and_a_missing_time_is_refused():
     row = [1, "1", "1", "1", "1", "1", 1, "1", 1, "1", "1", "0"]
 
@@ -139,10 +162,20 @@ def test_rows_within_an_envelope_are_found_by_their_name():
     assert answer == envelope | {"result": {"symbol": "X"}}
 
 
+@pytest.mark.parametrize("more", ['"list":[[5]]', '"note":"]]"', '"note":[[[6]]]'])
+def test_what_follows_the_rows_in_an_envelope_is_no_part_of_them(more):
+    text = f'{{"result":{{"list":[[1,"2"]]}},{more}}}'
+
+    answer = decode_answer(text, ("result", "list"), json.loads)
+
+    assert answer == json.loads(text) | {"result": {"list": RowText('[[1,"2"]]')}}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '{"list":[[1,"2"]],"result":{}}',
+        '{"result":{"list":[[1,[2]],[3]]}}',
         '{"result":{"list":[]}}',
         '{"result":{"list":null},"time":1}',
         '{"retCode":10001,"result":{}}',
