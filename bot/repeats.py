@@ -144,7 +144,10 @@ def _streak_of(message: OutboxMessage) -> tuple[str, str] | None:
         of = _digest(payload.get("exchange"), payload.get("symbols"))
         return f"connection:{of}", str(payload.get("kind"))
     if kind == kinds.RECOVERY:
-        return f"recovery:{_digest(payload.get('left'))}", kind
+        left = payload.get("left") or ()
+        # Their names are told apart by numbers alone, unlike reasons.
+        names = _hashed(repr([test.get("name") for test in left]))
+        return f"recovery:{names}:{_digest(*(test.get('reason') for test in left))}", kind
     if kind == kinds.NOTE and "text" in payload:
         return f"note:{_digest(payload.get('title'), payload.get('text'))}", kind
     return None
@@ -152,7 +155,10 @@ def _streak_of(message: OutboxMessage) -> tuple[str, str] | None:
 
 def _digest(*values: Any) -> str:
     """Return a short name of a text; its numbers, such as prices or line numbers, don't matter."""
-    text = _NUMBER.sub("#", repr(values))
+    return _hashed(_NUMBER.sub("#", repr(values)))
+
+
+def _hashed(text: str) -> str:
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 

@@ -160,6 +160,18 @@ def test_a_restart_that_leaves_another_test_behind_is_told():
     assert ledger.take(message(kinds.RECOVERY, 3, tests=[], left=left)) is None
 
 
+def test_a_test_left_behind_is_not_taken_for_another_one_whose_name_has_another_number():
+    ledger = RepeatLedger()
+
+    def leave(name, reason):
+        left = [{"name": name, "reason": reason}]
+        return ledger.take(message(kinds.RECOVERY, 0, tests=[], left=left))
+
+    assert leave("ma_crossover-2", "no answer in 10 s").count == 1
+    assert leave("ma_crossover-3", "no answer in 10 s").count == 1
+    assert leave("ma_crossover-2", "no answer in 12 s") is None
+
+
 def test_notices_repeat_by_what_they_say():
     ledger = RepeatLedger()
     lost = {"title": "State will be lost", "text": "DATA_DIR is not on the volume"}
