@@ -4,9 +4,9 @@ Compares runs of one strategy on the same candles. Queueing is in bot.services.c
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -238,14 +238,17 @@ def _is_close(one: float | None, two: float | None) -> bool:
 def _recorder(strategy: type[Strategy], record: _Record) -> type[Strategy]:
     """Return the strategy, noting at which candles it is called and decides something."""
 
-    def on_candle(
-        self: Strategy, data: MultiTimeframeData, portfolio: PortfolioView
-    ) -> list[Signal] | Signal | None:
+    def on_candle(self: Strategy, data: MultiTimeframeData, portfolio: PortfolioView) -> Any:
         time = data[self.smallest_timeframe()].latest.timestamp
         record.called[time] = None
-        signals = strategy.on_candle(self, data, portfolio)
-        if signals:
-            record.decided[time] = [signals] if isinstance(signals, Signal) else signals
+        signals: Any = strategy.on_candle(self, data, portfolio)
+        if isinstance(signals, Iterator):
+            signals = list(signals)
+        if signals and isinstance(signals, Iterable):
+            # Noted as it is now: a strategy may fill the same list again and again.
+            record.decided[time] = tuple(signals)
+        elif signals:
+            record.decided[time] = (signals,)
         return signals
 
     # The module keeps its name, so that a failure names the user's own file and line.

@@ -160,6 +160,37 @@ def test_chance_is_found_out_and_ends_the_check(data):
     assert "Sees no future" not in found
 
 
+def test_chance_is_found_out_in_a_list_that_is_used_again(data):
+    class Reusing(Turning):
+        rng = np.random.default_rng(1)
+
+        def on_init(self, data):
+            super().on_init(data)
+            self.signals = []
+
+        def on_candle(self, data, portfolio):
+            self.signals.clear()
+            if self.signal[-1]:
+                self.signals.append(Signal.open_long(float(self.rng.uniform(1, 99))))
+            return self.signals
+
+    check, _, _ = checked(Reusing, data)
+
+    assert check.decisions > 0
+    assert check.varies_at is not None
+
+
+def test_signals_that_are_yielded_are_decisions_like_others(data):
+    class Yielding(Turning):
+        def on_candle(self, data, portfolio):
+            yield from super().on_candle(data, portfolio)
+
+    check, _, _ = checked(Yielding, data)
+
+    assert check.holds
+    assert check.decisions == checked(Turning, data)[0].decisions
+
+
 def test_code_that_raises_is_named_with_line_and_candle(data):
     class Failing(Turning):
         def on_candle(self, data, portfolio):
