@@ -27,7 +27,12 @@ ROW_BYTES: Final = 64
 _NAMES: Final = ("timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS)
 _ITEM_BYTES: Final = 8
 _HEADER_BYTES: Final = 4096
-_FORMAT: Final = f"jesse columns 1 {sys.byteorder}"
+_CHECKSUM_DIGITS: Final = 8
+_FORMAT: Final = f"jesse columns 2 {sys.byteorder}"
+
+
+class TooManyCandles(ValueError):
+    """There are more candles than were announced."""
 
 
 def write_mapped(
@@ -37,6 +42,7 @@ def write_mapped(
 
     Raises:
         OSError: no space, no permission; nothing is left behind.
+        TooManyCandles: more than `capacity`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:12]}{TEMPORARY_SUFFIX}")
     try:
@@ -58,7 +64,7 @@ def open_mapped(path: Path, *, stamp: str) -> CandleSeries | None:
     try:
         with path.open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        header = json.loads(memory[:_HEADER_BYTES].rstrip(b"\0"))
+        header = _open_header(memory[:_HEADER_BYTES])
         if (header["format"], header["stamp"]) != (_FORMAT, stamp):
             return None
         columns = {
@@ -84,18 +90,15 @@ class _Writer:
 
     def add(self, part: CandleSeries) -> None:
         if self._rows + len(part) > self._layout["capacity"]:
-            raise ValueError(f"more candles than the {self._layout['capacity']} announced")
+            raise TooManyCandles(f"more candles than the {self._layout['capacity']} announced")
         for name in _NAMES:
             self._add_column(name, getattr(part, name), len(part))
         self._rows += len(part)
 
     def finish(self, header: dict[str, Any]) -> None:
         header |= {"format": _FORMAT, "rows": self._rows, "checksums": self._checksums}
-        content = json.dumps(header).encode()
-        if len(content) > _HEADER_BYTES:
-            raise ValueError("the stamp is too long for the header")
         self._file.seek(0)
-        self._file.write(content)
+        self._file.write(_seal_header(header))
 
     def _add_column(self, name: str, values: npt.NDArray[Any] | None, rows: int) -> None:
         if name not in self._checksums:
@@ -111,6 +114,22 @@ class _Writer:
         self._file.seek(_place(name, self._layout) + row * _ITEM_BYTES)
         self._file.write(content)
         self._checksums[name] = zlib.crc32(content, self._checksums[name])
+
+
+def _seal_header(header: dict[str, Any]) -> bytes:
+    text = json.dumps(header).encode()
+    sealed = b"%08x%s" % (zlib.crc32(text), text)
+    if len(sealed) > _HEADER_BYTES:
+        raise ValueError("the stamp is too long for the header")
+    return sealed
+
+
+def _open_header(content: bytes) -> dict[str, Any]:
+    checksum, text = content[:_CHECKSUM_DIGITS], content[_CHECKSUM_DIGITS:].rstrip(b"\0")
+    if checksum != b"%08x" % zlib.crc32(text):
+        raise ValueError("the header is damaged")
+    header: dict[str, Any] = json.loads(text)
+    return header
 
 
 def _place(name: str, layout: dict[str, Any]) -> int:

@@ -7,6 +7,7 @@ or an import is seen at once. What candles mean, and what a run needs of them, l
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import disk_usage
@@ -15,7 +16,7 @@ from typing import Final
 from data.atomic_files import exclusive_lock, remove_temporary_files
 from data.cache import CandleStore, SeriesKey
 from data.candle_columns import known_only, sha256_of
-from data.mapped_columns import ROW_BYTES, open_mapped, write_mapped
+from data.mapped_columns import ROW_BYTES, TooManyCandles, open_mapped, write_mapped
 from engine.candles import CandleSeries
 
 logger = logging.getLogger(__name__)
@@ -134,22 +135,19 @@ class SeriesMemory:
         found = open_mapped(path, stamp=identity)
         if found is not None:
             return found
-        capacity = self._store.capacity(key)
-        if capacity * ROW_BYTES > self._limit_bytes:
+        if self._store.capacity(key) * ROW_BYTES > self._limit_bytes:
             return None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive_lock(self._mapped_root / ".lock"):
-                return open_mapped(path, stamp=identity) or self._write(
-                    path, key, identity, capacity
-                )
+                found = open_mapped(path, stamp=identity)
+                return self._write(path, key, identity) if found is None else found
         except OSError as error:
             logger.info("candles of %s are not shared between processes: %s", key, error)
             return None
 
-    def _write(
-        self, path: Path, key: SeriesKey, identity: str, capacity: int
-    ) -> CandleSeries | None:
+    def _write(self, path: Path, key: SeriesKey, identity: str) -> CandleSeries | None:
+        capacity = self._store.capacity(key)
         remove_temporary_files(path.parent)
         path.unlink(missing_ok=True)
         room = self._disk_limit_bytes - capacity * ROW_BYTES
@@ -158,7 +156,8 @@ class SeriesMemory:
         if room < 0 or capacity * ROW_BYTES > _SHARE_OF_FREE_DISK * free:
             return None
         months = self._store.read_months(key)
-        write_mapped(path, key.timeframe, months, capacity=capacity, stamp=identity)
+        with suppress(TooManyCandles):  # another process has just added a month
+            write_mapped(path, key.timeframe, months, capacity=capacity, stamp=identity)
         if self._store.identity(key) != identity:
             path.unlink(missing_ok=True)
             return None

@@ -71,9 +71,11 @@ def test_a_flipped_bit_anywhere_is_noticed(path):
     write(path, [make_series(0, 100)], capacity=100)
     sound = path.read_bytes()
     columns = len(("timestamp", *PRICE_COLUMNS))
-    for place in range(4096, 4096 + columns * 800, 333):
-        path.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :])
-        assert open_mapped(path, stamp="made of this") is None
+    header = sound.index(b"\0")
+    for place in (*range(header), *range(4096, 4096 + columns * 800, 333)):
+        for bit in (1, 2, 4):
+            path.write_bytes(sound[:place] + bytes([sound[place] ^ bit]) + sound[place + 1 :])
+            assert open_mapped(path, stamp="made of this") is None, (place, bit)
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 4096, 5000])

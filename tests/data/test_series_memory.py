@@ -77,6 +77,23 @@ def test_a_period_without_candles_is_told_as_the_store_tells_it(store, mapped):
         assert str(told.value) == str(told_by_store.value)
 
 
+class StoreThatGrows(CandleStore):
+    """A store to which another process adds months just before it is read."""
+
+    def read_months(self, key):
+        self.write(key, make_series(MARCH, 85_000), volume_delta_source=None)
+        return super().read_months(key)
+
+
+def test_a_month_that_another_process_adds_meanwhile_is_read_too(store, mapped, tmp_path):
+    memory = SeriesMemory(StoreThatGrows(tmp_path / "candles"), mapped)
+
+    held = memory.read(KEY, None, None)
+
+    assert is_same(held.candles, store.read(KEY))
+    assert is_same(memory.read(KEY, None, None).candles, store.read(KEY))
+
+
 def test_every_process_maps_the_same_file(store, mapped):
     first = SeriesMemory(store, mapped).read(KEY, None, None)
     [path] = mapped.rglob("*.columns")
