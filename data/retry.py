@@ -69,15 +69,17 @@ class WeightBucket:
         self._closed_until = float("-inf")
 
     async def take(self, weight: float) -> None:
-        """Wait until this weight may be used; callers pass in the order they came."""
-        with self._lock:
-            now = self._timing.monotonic()
-            begin = max(self._free_at, now - self._burst_s)
-            self._free_at = begin + weight / self._per_second
-            wait = self._free_at - now
-        if wait > 0:
-            await self._timing.sleep(wait)
-        await self.wait_open()
+        """Wait until this weight may be used; callers pass in the order they came.
+
+        Whose turn comes while the bucket is closed takes another: all would pass at once after it.
+        """
+        while True:
+            await self.wait_open()
+            wait = self._reserve(weight)
+            if wait > 0:
+                await self._timing.sleep(wait)
+            if not self.is_closed:
+                return
 
     async def wait_open(self) -> None:
         """Wait while the bucket is closed."""
@@ -93,6 +95,13 @@ class WeightBucket:
         """Let nothing pass for so many seconds."""
         with self._lock:
             self._closed_until = max(self._closed_until, self._timing.monotonic() + seconds)
+
+    def _reserve(self, weight: float) -> float:
+        with self._lock:
+            now = self._timing.monotonic()
+            begin = max(self._free_at, now - self._burst_s)
+            self._free_at = begin + weight / self._per_second
+            return self._free_at - now
 
 
 class OpenBucket(WeightBucket):

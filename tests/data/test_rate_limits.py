@@ -1,4 +1,5 @@
 import asyncio
+import heapq
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -75,3 +76,60 @@ def test_clients_in_threads_share_a_limit():
     assert len(waits) == len(set(waits)) == 2_000
     longest = 2_000 * limit.weight / usable_per_second(limit)
     assert max(waits) == pytest.approx(longest, rel=0.01)
+
+
+class SharedTime:
+    """A time that passes when everyone sleeps, up to the one who wakes first."""
+
+    def __init__(self):
+        self.now = 0.0
+        self._sleepers = []
+        self._number = 0
+
+    async def sleep(self, seconds):
+        self._number += 1
+        woken = asyncio.Event()
+        heapq.heappush(self._sleepers, (self.now + seconds, self._number, woken))
+        await woken.wait()
+
+    async def run_until(self, end):
+        while self._sleepers and self._sleepers[0][0] <= end:
+            self.now, _, woken = heapq.heappop(self._sleepers)
+            woken.set()
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+
+def most_within(times, seconds):
+    return max(sum(begin <= at < begin + seconds for at in times) for begin in times)
+
+
+@pytest.mark.parametrize("pause_s", [0.2, 3.0, 30.0])
+async def test_many_requests_under_way_keep_the_limit_after_a_pause_too(pause_s):
+    time, sent = SharedTime(), []
+    timing = Timing(sleep=time.sleep, monotonic=lambda: time.now)
+    venue = find_venue("bybit")
+    [(pool, limit)] = venue.facts.limits.items()
+    limits = RateLimits()
+
+    async def download():
+        bucket = limits.of("bybit", venue.facts, timing, is_limited=True)[pool]
+        while True:
+            await bucket.take(1)
+            sent.append(time.now)
+            await time.sleep(0.5)
+
+    async def refuse():
+        await time.sleep(10.05)
+        limits.of("bybit", venue.facts, timing, is_limited=True)[pool].close_for(pause_s)
+
+    tasks = [asyncio.create_task(work()) for work in (*[download] * 100, refuse)]
+    await asyncio.sleep(0)
+    await time.run_until(10 + pause_s + 3 * limit.seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert not [at for at in sent if 10.05 < at < 10.05 + pause_s]
+    assert most_within(sent, limit.seconds) <= 0.95 * limit.weight + 1
+    assert len(sent) > 0.89 * limit.weight * (10 + 3 * limit.seconds) / limit.seconds
