@@ -55,7 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
     _add_backtest(commands.add_parser("backtest", help="run a strategy over history"))
     _add_sweep(commands.add_parser("sweep", help="run a strategy with many parameter sets"))
-    check = commands.add_parser("check", help="verify a strategy's claim of when it decides")
+    claims = "whether a strategy repeats itself, sees no future and wakes in time"
+    check = commands.add_parser("check", help=claims)
     _add_run(check)
     _add_forward(commands.add_parser("forward-test", help="trade on paper on live candles"))
     trades = commands.add_parser("trades", help="list the trades of a forward test")

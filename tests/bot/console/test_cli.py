@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli import build_parser
 
-@pytest.mark.parametrize(
-    "command",
-    ["backtest", "fetch-data", "import-data", "strategies", "simulate", "doctor", "demo", "run"],
-)
+COMMANDS = sorted(build_parser()._subparsers._group_actions[0].choices)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(jesse, command):
     outcome = jesse(command, "--help")
     assert outcome.code == 0
