@@ -47,7 +47,8 @@ class InterestRecord:
         """Record candles' open times (ms) with their open interest; return what counts.
 
         Where a candle was decided before, that value counts. A record that can't be read or
-        written is told in the log, once: the values then count until this process ends.
+        written is told in the log, once: the values count all the same, and are written with
+        later ones as soon as that works.
         """
         path = self._path(exchange, symbol)
         with self._lock:
@@ -56,7 +57,7 @@ class InterestRecord:
             if new:
                 rows = np.array([(t, np.nan if v is None else v) for t, v in new], _ROW)
                 decided.add(rows)
-                self._append(path, rows)
+                self._append(path, decided)
             return [decided.get(time) for time, _ in decisions]
 
     def find(self, exchange: str, symbol: str, times: Sequence[int]) -> dict[int, float | None]:
@@ -97,17 +98,20 @@ class InterestRecord:
             known = self._known[path] = _Decided(_read(path))
         return known
 
-    def _append(self, path: Path, rows: _Rows) -> None:
+    def _append(self, path: Path, decided: "_Decided") -> None:
         try:
             with explained("write", path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("ab") as file:
                     surplus = file.tell() % _ROW.itemsize
-                    if surplus:  # left half written by a process that died
+                    if surplus:  # left half written by a process that died, or on a full disk
                         file.truncate(file.tell() - surplus)
-                    file.write(rows.tobytes())
+                    file.write(b"".join(decided.unwritten))
         except StoreError as error:
             self._tell(error)
+        else:
+            decided.unwritten.clear()
+            self._has_failed = any(each.unwritten for each in self._known.values())
 
     def _tell(self, error: StoreError) -> None:
         level = logging.DEBUG if self._has_failed else logging.ERROR
@@ -122,6 +126,7 @@ class _Decided:
     """What is decided of one symbol's candles: sorted rows, and newer ones that came since."""
 
     def __init__(self, rows: _Rows) -> None:
+        self.unwritten: list[bytes] = []
         self._rows = _first_of_each(rows)
         self._loose: dict[int, float] = {}
 
@@ -134,6 +139,7 @@ class _Decided:
         return None if value != value else value
 
     def add(self, rows: _Rows) -> None:
+        self.unwritten.append(rows.tobytes())
         for time, value in rows.tolist():
             self._loose.setdefault(time, value)
         if len(self._loose) > _MOST_LOOSE:

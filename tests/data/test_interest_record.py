@@ -87,3 +87,72 @@ def test_a_record_that_can_not_be_written_is_told_once_and_counts_all_the_same(t
     assert "isn't recorded" in caplog.records[0].message
     with pytest.raises(StoreError):
         InterestRecord(tmp_path).apply(*KEY, series(1.0))
+
+
+def test_what_could_not_be_written_is_written_when_that_is_possible_again(tmp_path, caplog):
+    blocking = tmp_path / "bybit"
+    blocking.write_text("a file where a folder should be")
+    record = InterestRecord(tmp_path)
+    for minute in range(3):
+        record.decide(*KEY, [(T + minute * MINUTE, float(minute))])
+
+    blocking.unlink()
+    record.decide(*KEY, [(T + 3 * MINUTE, 3.0)])
+    record.decide(*KEY, [(T + 4 * MINUTE, 4.0)])
+
+    times = [T + n * MINUTE for n in range(5)]
+    assert list(InterestRecord(tmp_path).find(*KEY, times).values()) == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert path_in(tmp_path).stat().st_size == 5 * 16
+    assert len(caplog.records) == 1
+
+
+def test_a_second_trouble_is_told_again(tmp_path, caplog):
+    record = InterestRecord(tmp_path)
+    blocking = tmp_path / "bybit"
+    for minute in (0, 2):
+        blocking.write_text("a file where a folder should be")
+        record.decide(*KEY, [(T + minute * MINUTE, 1.0)])
+        blocking.unlink()
+        record.decide(*KEY, [(T + (minute + 1) * MINUTE, 1.0)])
+        path_in(tmp_path).unlink()
+        blocking.rmdir()
+
+    assert len(caplog.records) == 2
+
+
+class FullDisk:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, file, room):
+        self._file, self._room = file, room
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, content):
+        self._file.write(content[: self._room])
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("room", [0, 5, 16, 20, 32, 47])
+def test_a_write_that_ends_anywhere_on_a_full_disk_leaves_whole_records(
+    tmp_path, monkeypatch, room
+):
+    record = InterestRecord(tmp_path)
+    record.decide(*KEY, [(T - MINUTE, 9.0)])
+    opened = type(tmp_path).open
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "open", lambda *a, **k: FullDisk(opened(*a, **k), room))
+        record.decide(*KEY, [(T + n * MINUTE, float(n)) for n in range(3)])
+
+    record.decide(*KEY, [(T + 3 * MINUTE, 3.0)])
+
+    times = [T + n * MINUTE for n in range(-1, 4)]
+    found = InterestRecord(tmp_path).find(*KEY, times)
+    assert list(found.values()) == [9.0, 0.0, 1.0, 2.0, 3.0]
