@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
 from data.cache import CandleStore
 from engine.backtest import BacktestRequest
+from engine.errors import InvalidParams
 from engine.results import BacktestResults
+from engine.strategy import Strategy
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,12 +42,19 @@ def backtest(arguments: argparse.Namespace, settings: Settings) -> BacktestResul
 
 
 def prepare_job(
-    arguments: argparse.Namespace, settings: Settings, show: ProgressBar
+    arguments: argparse.Namespace,
+    settings: Settings,
+    show: ProgressBar,
+    *,
+    beside: Iterable[Mapping[str, str]] = (),
 ) -> BacktestJob:
-    """Check what was asked for and make sure that its candles are cached."""
+    """Check what was asked for and make sure that its candles are cached.
+
+    Its parameters must fit to one of the sets `beside` which they will stand, where there are any.
+    """
     strategy = StrategyLibrary(settings.strategies_folder).load(arguments.strategy).strategy
     params = key_values(arguments.param)
-    strategy.make_params(params)
+    _check_params(strategy, params, beside)
     market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=_warn))
     symbol = market.key(settings.symbol).symbol
     request = _request(settings, arguments, params, symbol)
@@ -61,6 +72,16 @@ def prepare_job(
         _warn(notice)
     request = replace(request, start=prepared.start, end=prepared.end)
     return BacktestJob(request, prepared.timeframe, settings.data_dir, settings.strategies_folder)
+
+
+def _check_params(
+    strategy: type[Strategy], params: Mapping[str, str], beside: Iterable[Mapping[str, str]]
+) -> None:
+    for others in beside:
+        with contextlib.suppress(InvalidParams):
+            strategy.make_params({**others, **params})
+            return
+    strategy.make_params(params)
 
 
 def _request(

@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.console.backtest import prepare_job
-from bot.console.common import ProgressBar, progress_bar, settings_from, write_json
+from bot.console.common import (
+    ProgressBar,
+    key_values,
+    progress_bar,
+    settings_from,
+    write_json,
+)
 from bot.errors import InvalidInput
 from bot.services.backtests import BacktestJob
 from bot.services.grids import combine, count_sets, parse_grid
@@ -42,14 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     sets = _sets(arguments, settings.strategies_folder)
     with progress_bar("runs") as show:
-        job = prepare_job(arguments, settings, show)
+        job = prepare_job(arguments, settings, show, beside=sets)
         seen, unseen = _split(job, arguments.hold_out)
         workers = min(arguments.workers or _processors(), len(sets))
         result, judged = asyncio.run(_sweep(arguments, workers, seen, unseen, sets, show))
     ranked = result.ranked(arguments.sort)
-    if problem := first_problem(result.runs):
-        failed = sum(run.figures is None for run in result.runs)
-        print(f"{failed:,} of {len(result.runs):,} parameter sets could not be run: {problem}")
+    _tell_left_out(result, len(ranked), arguments.sort)
     if ranked:
         print(_table(ranked[: arguments.top], judged, arguments.sort))
     print(_summary(result, workers, unseen))
@@ -58,6 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, _to_json(seen, unseen, result, judged, arguments.sort))
         print(f"JSON: {arguments.json}")
     return 0 if ranked else 1
+
+
+def _tell_left_out(result: SweepResult, ranked: int, metric: str) -> None:
+    total, failed = len(result.runs), sum(run.figures is None for run in result.runs)
+    if failed:
+        problem = first_problem(result.runs)
+        print(f"{failed:,} of {total:,} parameter sets could not be run: {problem}")
+    if unranked := total - failed - ranked:
+        print(f"{unranked:,} of {total:,} parameter sets have no {metric}: not ranked")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -73,7 +86,8 @@ def _sets(arguments: argparse.Namespace, folder: Any) -> tuple[dict[str, str], .
     """Return the combinations; a name that the strategy doesn't know is refused before any run."""
     grid = parse_grid(arguments.params)
     strategy = StrategyLibrary(folder).load(arguments.strategy).strategy
-    if unknown := grid.keys() - strategy.Params.model_fields.keys():
+    names = grid.keys() | key_values(arguments.param).keys()
+    if unknown := names - strategy.Params.model_fields.keys():
         strategy.make_params(dict.fromkeys(unknown, "1"))
     if count_sets(grid) > MAX_SETS:
         raise InvalidInput(f"{count_sets(grid):,} combinations are more than {MAX_SETS:,}")

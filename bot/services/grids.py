@@ -12,6 +12,8 @@ Grid = Mapping[str, tuple[str, ...]]
 
 MAX_VALUES: Final = 10_000
 
+# Numbers of no parameter lie beyond; with some of them decimals can't be reckoned.
+_MOST_DIGITS: Final = 20
 _EXAMPLE: Final = "write them as fast_period=10:60:10,slow_period=100|200,allow_short=true"
 
 
@@ -60,7 +62,7 @@ def _range(name: str, text: str) -> tuple[str, ...]:
         first, last, step = map(Decimal, [*text.split(":"), "1"][:3])
     except (InvalidOperation, ValueError):
         raise InvalidInput(f"params: {name}={text} is not first:last:step in numbers") from None
-    if text.count(":") > 2 or not all(map(Decimal.is_finite, (first, last, step))):
+    if text.count(":") > 2 or not all(map(_is_usual, (first, last, step))):
         raise InvalidInput(f"params: {name}={text} is not first:last:step in numbers")
     if step <= 0 or last < first:
         raise InvalidInput(
@@ -71,3 +73,7 @@ def _range(name: str, text: str) -> tuple[str, ...]:
     return tuple(
         format(first + number * step, "f") for number in range(int((last - first) / step) + 1)
     )
+
+
+def _is_usual(number: Decimal) -> bool:
+    return number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS

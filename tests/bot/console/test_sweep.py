@@ -70,9 +70,65 @@ def test_sets_that_the_strategy_refuses_are_counted_and_explained(jesse, cached)
     assert jesse(*flags, "fast_period=1").code == 1
 
 
+PAIRED = """
+from pydantic import model_validator
+from engine import Strategy, StrategyParams
+
+class Paired(Strategy):
+    timeframes = ("1h",)
+
+    class Params(StrategyParams):
+        fast: int = 5
+        slow: int = 20
+
+        @model_validator(mode="after")
+        def ordered(self):
+            if self.fast >= self.slow:
+                raise ValueError("fast must be below slow")
+            return self
+
+    def on_candle(self, data, portfolio):
+        return []
+"""
+
+
+@pytest.fixture
+def paired(cached, monkeypatch):
+    """Put a strategy there that refuses some parameters beside others, and never trades."""
+    (cached / "own").mkdir()
+    (cached / "own" / "paired.py").write_text(PAIRED)
+    monkeypatch.setenv("STRATEGIES_DIR", str(cached / "own"))
+    return ("sweep", "--strategy", "paired", "--offline", "--workers", 1)
+
+
+def test_a_fixed_parameter_is_looked_at_beside_the_swept_ones(jesse, paired):
+    flags = (*paired, "--sort", "total_return_pct", "--param", "fast=50", "--params")
+    outcome = jesse(*flags, "slow=40:60:10")
+    assert outcome.code == 0, outcome.err
+    assert "2 of 3 parameter sets could not be run" in outcome.out
+    assert "fast must be below slow" in outcome.out
+    assert jesse(*flags, "slow=10|20").code == 2
+
+
+def test_a_wrong_fixed_parameter_is_refused_before_any_run(jesse, paired):
+    outcome = jesse(*paired, "--param", "fast=many", "--params", "slow=40:60:10")
+    assert outcome.code == 2
+    assert "parameter fast" in outcome.err
+    outcome = jesse(*paired, "--param", "fats=3", "--params", "slow=40:60:10")
+    assert outcome.code == 2
+    assert "unknown parameter fats" in outcome.err
+
+
+def test_sets_without_the_figure_are_counted_not_passed_over(jesse, paired):
+    outcome = jesse(*paired, "--sort", "profit_factor", "--params", "slow=40:60:10")
+    assert outcome.code == 1
+    assert "3 of 3 parameter sets have no profit_factor: not ranked" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--params", "fast_period=1:1e999999:1e-9"], "is not first:last:step in numbers"),
         (["--params", "fastperiod=1:3"], "did you mean fast_period?"),
         (["--params", "fast_period"], "is not name=values"),
         (["--params", "fast_period=2:500,slow_period=3:2000"], "combinations are more than"),

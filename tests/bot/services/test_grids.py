@@ -58,3 +58,11 @@ def test_a_grid_is_combined_with_the_last_parameter_changing_fastest():
 def test_what_can_not_be_read_is_told(text, message):
     with pytest.raises(InvalidInput, match=message):
         parse_grid(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1:1e999999:1e-9", "1:2:1e999999", "1e-99999:5", "1e99999:1e99999"]
+)
+def test_numbers_that_no_parameter_has_are_refused(text):
+    with pytest.raises(InvalidInput, match="is not first:last:step in numbers"):
+        parse_grid(f"a={text}")
