@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.database import StoredPortfolio
+from data.database import EquityMark, StepRecord, StoredPortfolio
 from data.errors import RecordConflict, UnknownRecord, UnstorableValue
+from data.storage.steps import step_rows
 from data.storage.worker import connect
 
 
@@ -197,3 +198,17 @@ async def test_another_program_sees_a_step_whole_or_not_at_all(database, path, t
         for n in range(1, 11):
             await database.commit_step(make_step(test_id, n))
             assert tuple(reader.execute(counts).fetchone()) == (n, n, n)
+
+
+def test_the_digest_of_a_stored_step_stays_what_earlier_programs_wrote():
+    record = StepRecord(
+        test_id=7,
+        step=3,
+        last_candle_time=180_000,
+        balance=0.1 + 0.2,
+        equity=2e3,
+        snapshot={"b": 1 / 3, "a": None},
+        equity_marks=(EquityMark(180_000, 2e3),),
+    )
+
+    assert step_rows(record).digest == "4fcd023b2bd7df244868e1f2758301cf"
