@@ -18,9 +18,12 @@ from bot.services.forward.runner import ForwardRunner
 from data.database import Database
 from data.storage.records import EquityMark, ForwardTest, ForwardTestStatus
 from engine.results import EquityCurve
+from engine.timeframe import MINUTE_MS
 
 _ACTIVE: Final = (ForwardTestStatus.RUNNING, ForwardTestStatus.PAUSED)
 _OUTAGE: Final = "stream_down"
+# So late may the last candle be without a word.
+_LATE_MS: Final = 5 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class BookSummary:
 
     `unrealized` is that of what is open now, None where it isn't known. `drawdown_pct` is the
     deepest fall below the highest equity so far in the period, never positive. `outages` counts
-    breaks of the stream, `stalls` those that lasted.
+    breaks of the stream, `stalls` those that lasted. `no_candles_since` is when (ms) its candles,
+    and with them its figures, end early; None where they reach the end.
     """
 
     test_id: int
@@ -56,6 +60,7 @@ class BookSummary:
     faults: int
     stalls: int
     outages: int
+    no_candles_since: int | None = None
 
     @property
     def change(self) -> float:
@@ -172,26 +177,43 @@ class Summaries:
             faults=alerts.get(FAULT, 0),
             stalls=alerts.get(STALL, 0),
             outages=await database.count_events(test.id, _OUTAGE, start, end),
+            no_candles_since=_early_end(test, curve, period),
         )
 
 
 async def read_curve(database: Database, test: ForwardTest, period: Period) -> EquityCurve:
-    """Return a test's equity in a period, with where it stood before as the first mark."""
+    """Return a test's equity in a period, with where it stood before as the first mark.
+
+    That of a test that was stopped in it ends with what was left.
+    """
     before = await database.get_last_mark(test.id, period.start)
     first = EquityMark(
         max(period.start, _began(test)),
         float(test.config["initial_balance"]) if before is None else before.equity,
     )
     marks = await database.get_equity_curve(test.id, since=period.start + 1, until=period.end + 1)
-    return EquityCurve(
-        np.concatenate(([first.time], marks.time)), np.concatenate(([first.equity], marks.equity))
-    )
+    time = np.concatenate(([first.time], marks.time))
+    equity = np.concatenate(([first.equity], marks.equity))
+    if test.stopped_at is not None and period.start < test.stopped_at <= period.end:
+        book = await database.get_portfolio(test.id)
+        if book is not None:
+            # Positions closed by hand at the end come after the last candle and its mark.
+            time = np.append(time, max(test.stopped_at, int(time[-1])))
+            equity = np.append(equity, book.equity)
+    return EquityCurve(time, equity)
 
 
 def _was_alive(test: ForwardTest, period: Period) -> bool:
     if _began(test) >= period.end:
         return False
     return test.stopped_at is None or test.stopped_at > period.start
+
+
+def _early_end(test: ForwardTest, curve: EquityCurve, period: Period) -> int | None:
+    """Return when the candles of a test that goes on end (ms), None where that is at the end."""
+    last = int(curve.time[-1])
+    is_early = test.stopped_at is None and period.end - last > _LATE_MS
+    return last if is_early else None
 
 
 def _began(test: ForwardTest) -> int:

@@ -52,6 +52,8 @@ def _book(book: BookSummary) -> Markup:
     troubles = [plural(count, noun) for count, noun in counts if count]
     if troubles:
         lines.append(f"⚠️ {', '.join(troubles)}")
+    if book.no_candles_since is not None:
+        lines.append(f"⏳ no candles since {moment(book.no_candles_since)}: all is as of then")
     return Markup("\n".join(lines))
 
 
@@ -70,6 +72,8 @@ def _trade_lines(book: BookSummary | Total) -> list[str]:
 
 def _line(book: BookSummary) -> Markup:
     sign = _SIGNS.get(book.status, "")
+    if book.no_candles_since is not None:
+        sign += "⏳"
     return Markup(
         f"{sign} **{escape(clip(book.test, 40))}** {dollars(book.equity)}, {_change(book)}"
     )

@@ -182,6 +182,42 @@ async def test_one_that_was_stopped_in_the_period_is_told_and_one_before_is_not(
     assert [(book.test, book.status) for book in summary.tests] == [("within", "stopped")]
 
 
+async def test_a_test_that_was_stopped_ends_with_what_its_last_positions_brought(
+    database, summaries, make_test, clock
+):
+    test = await make_test()
+    await mark(database, test, (1, 10_000.0), (60, 10_100.0))
+    last = START + 59 * 60_000
+    # Closed between two candles: no mark tells of the exit's price and fee.
+    await database.save_portfolio(test.id, balance=10_040.0, equity=10_040.0, last_candle_time=last)
+    clock.now = START + 60 * 60_000 + 17_000
+    await database.set_forward_test_status(test.id, ForwardTestStatus.STOPPED)
+    stopped = await database.get_forward_test(test.id)
+
+    [book] = (await summaries.sum_up(DAY)).tests
+    [earlier] = (await summaries.sum_up(Period(START - DAY_MS, START + 60 * 60_000))).tests
+    curve = await read_curve(database, stopped, DAY)
+
+    assert (book.equity, earlier.equity) == (10_040.0, 10_100.0)
+    assert (curve.time[-1], curve.equity[-1]) == (clock.now, 10_040.0)
+    assert (book.no_candles_since, earlier.no_candles_since) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("last_minute", "since_minute"), [(1440, None), (1436, None), (1434, 1434), (-3, 0)]
+)
+async def test_where_candles_end_early_the_summary_says_so(
+    database, summaries, make_test, last_minute, since_minute
+):
+    test = await make_test()
+    await mark(database, test, (-5, 10_000.0), (last_minute, 10_010.0), (1441, 9_000.0))
+
+    [book] = (await summaries.sum_up(DAY)).tests
+
+    expected = None if since_minute is None else START + since_minute * 60_000
+    assert book.no_candles_since == expected
+
+
 async def test_one_that_began_later_is_not_told(summaries, make_test):
     await make_test(began=START + DAY_MS)
 

@@ -14,6 +14,7 @@ BOOK = {
     "test_id": 1, "test": "one", "strategy": "eager", "symbol": "BTC/USDT", "status": "running",
     "before": 10_000.0, "equity": 10_050.0, "trades": 3, "won": 2, "pnl": 40.0, "positions": 1,
     "unrealized": 10.0, "drawdown_pct": -0.4, "faults": 1, "stalls": 2, "outages": 0,
+    "no_candles_since": None,
 }  # fmt: skip
 QUIET = {
     "trades": 0, "won": 0, "pnl": 0.0, "positions": 0, "unrealized": 0.0, "drawdown_pct": 0.0,
@@ -48,6 +49,17 @@ def test_a_test_s_day_is_told_in_full():
     ):  # fmt: skip
         assert words in text
     assert "outage" not in text
+
+
+def test_candles_that_end_early_are_told():
+    at = START + DAY_MS - 3_600_000
+    books = [{**BOOK, "test": f"t{n}", "no_candles_since": at} for n in range(11)]
+
+    embed = alert_embed(message(*books))
+
+    assert f"⏳ no candles since <t:{at // 1000}:f>" in embed.fields[0].value
+    assert "⏳" in embed.fields[-1].value
+    assert "⏳" not in text_of(alert_embed(message(BOOK)))
 
 
 def test_a_quiet_day_says_no_more_than_that():
