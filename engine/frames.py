@@ -129,8 +129,11 @@ class TimeframeData:
         """Show all candles up to a closing key; tell whether that is anything new."""
         if key < self.due:
             return False
-        self.count = bisect_right(self._keys, key, lo=self.count)
+        self.count += 1
         self._find_due()
+        if self.due <= key:
+            self.count = bisect_right(self._keys, key, lo=self.count)
+            self._find_due()
         return True
 
     def skip_to(self, position: int) -> None:
