@@ -1,11 +1,12 @@
 """Prices as coloured tags beside a plot, none over another. Parts of figures, no figure."""
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.charts import formats, theme
+from bot.charts import theme
 
 DARK: Final = "#1e1f22"
 _SIZE: Final = 24
@@ -22,10 +23,14 @@ class Tag:
 
 
 def tag_texts(tags: Sequence[Tag], *, prefix: str, bounds: tuple[float, float]) -> list[str]:
-    """Return what tags say; an arrow tells that a price lies outside of the axis (`bounds`)."""
+    """Return what tags say, with decimals that tell apart what the axis (`bounds`) does.
+
+    An arrow tells that a price lies outside of it.
+    """
     bottom, top = bounds
+    decimals = max(2, 2 - math.floor(math.log10(top - bottom)))
     return [
-        f"{tag.name} {_arrow(tag.price, bottom, top)}{prefix}{formats.format_number(tag.price)}"
+        f"{tag.name} {_arrow(tag.price, bottom, top)}{prefix}{tag.price:,.{decimals}f}"
         for tag in tags
     ]
 

@@ -42,6 +42,21 @@ def test_a_price_outside_of_the_axis_has_an_arrow():
     assert tags_width(texts) > tags_width(texts[2:])
 
 
+@pytest.mark.parametrize(
+    ("prices", "bounds", "expected"),
+    [
+        ((2.3456, 2.3339), (2.32, 2.36), ["2.3456", "2.3339"]),
+        ((0.123402, 0.123411), (0.12335, 0.12345), ["0.123402", "0.123411"]),
+        ((0.00001234, 0.00001251), (0.0000120, 0.0000126), ["0.000012340", "0.000012510"]),
+        ((43_210.5, 43_999.0), (43_000.0, 44_000.0), ["43,210.50", "43,999.00"]),
+    ],
+)
+def test_prices_have_the_decimals_that_tell_them_apart(prices, bounds, expected):
+    tags = [Tag("A", price, "red") for price in prices]
+
+    assert tag_texts(tags, prefix="$", bounds=bounds) == [f"A ${text}" for text in expected]
+
+
 def test_tags_stand_beside_the_plot_in_their_colours():
     tags = [Tag("Exit", 110.0, "#00ff00"), Tag("Entry", 100.0, "#ffffff")]
 
