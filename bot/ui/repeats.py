@@ -20,9 +20,13 @@ def with_repeats(embed: discord.Embed, payload: Mapping[str, Any], budget: int) 
     count, since, last = found
     style = _style(since, last)
     line = Markup(f"🔁 **×{count:,}** since {moment(since, style)}, the last {moment(last, style)}")
-    text = embed.description or ""
-    room = budget - (len(embed) - length(text)) - length(line) - 1
-    embed.description = f"{clip(text, max(room, 1))}\n{line}".strip()
+    # What to do, the last paragraph, stays; the reason before it can be cut.
+    text, gap, way = (embed.description or "").rpartition("\n\n")
+    if not gap:
+        text, way = way, ""
+    embed.description = f"{gap}{way}\n{line}"
+    room = budget - _length(embed)
+    embed.description = f"{clip(text, max(room, 1))}{embed.description}".strip()
     return embed
 
 
@@ -33,6 +37,14 @@ def repeats_text(payload: Mapping[str, Any]) -> str:
         return ""
     count, since, _ = found
     return f" (×{count:,} since {datetime.fromtimestamp(since / 1000, UTC):%Y-%m-%d %H:%M} UTC)"
+
+
+def _length(embed: discord.Embed) -> int:
+    """Return an embed's length as the strictest counter would."""
+    texts = [embed.title, embed.description, embed.footer.text]
+    for field in embed.fields:
+        texts += [field.name, field.value]
+    return sum(length(text or "") for text in texts)
 
 
 def _style(since: int, last: int) -> Any:
