@@ -29,6 +29,7 @@ from engine.candles import format_time
 DIGEST_CSV: Final = "alerts.csv"
 _DIGEST_BUDGET: Final = 5500
 _LISTED: Final = 12
+_PROBLEMS: Final = (alerts.FAULT, alerts.STALL, alerts.CONNECTION)
 _CSV_FIELDS: Final = ("alert", "kind", "test", "time", "text")
 
 
@@ -62,7 +63,7 @@ def digest_embed(messages: Sequence[OutboxMessage]) -> discord.Embed:
     )
     card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, each in the file."))
     card.field_list("By test", _by_test(messages), more="tests")
-    problems = [m for m in messages if m.kind in (alerts.FAULT, alerts.STALL, alerts.CONNECTION)]
+    problems = [m for m in messages if m.kind in _PROBLEMS or m.payload.get("is_problem")]
     card.field_list("Problems", [_dated(m) for m in problems[-_LISTED:]])
     card.field_list("The last ones", [_dated(m) for m in messages[-_LISTED:]])
     return card.footer(mark_of(messages[0])).build()

@@ -152,6 +152,19 @@ def test_a_digest_sums_up_each_test_and_has_everything_in_its_file():
     assert [row["alert"] for row in rows] == [str(n) for n in range(1, 202)]
 
 
+def test_a_digest_tells_of_every_problem_though_many_others_came_later():
+    failed = {"title": "Scheduled work", "text": "the backup failed", "is_problem": True}
+    works = {**failed, "text": "the refresh works again", "is_problem": False}
+    trades = [message(TRADE_CLOSE, CLOSE, number) for number in range(3, 40)]
+
+    text = text_of(
+        digest_embed([message(alerts.NOTE, failed, 1), message(alerts.NOTE, works, 2), *trades])
+    )
+
+    assert "the backup failed" in text
+    assert "the refresh works again" not in text
+
+
 def test_plain_words_carry_the_mark_and_take_anything():
     strange = message("no such kind", {"a": 1})
 
