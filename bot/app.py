@@ -142,8 +142,7 @@ async def build_app(
         audit = Audit(database)
         stored_jobs = StoredJobs(database, audit, redact=redact)
         interrupted = await stored_jobs.take_interrupted()
-        pictures = pictures or await stack.enter_async_context(await _renderer(settings))
-        pool = pool or await stack.enter_async_context(WorkerPool(settings.max_jobs))
+        pictures, pool = await _open_tools(settings, stack, pictures, pool)
         jobs = await stack.enter_async_context(_job_service(settings, stored_jobs))
         await _warm_up(settings)
         market = MarketData(settings, CandleStore(settings.candles_dir, on_problem=log.warning))
@@ -194,6 +193,17 @@ async def _begin(
 def _job_service(settings: Settings, stored_jobs: StoredJobs) -> JobService:
     sizes = {JobKind.BACKTEST: settings.max_jobs, JobKind.FETCH: FETCHES_AT_ONCE}
     return JobService(sizes, stored_jobs)
+
+
+async def _open_tools(
+    settings: Settings, stack: AsyncExitStack, pictures: Pictures | None, pool: Pool | None
+) -> tuple[Pictures, Pool]:
+    """Open the browser and the worker processes, where nothing stands in for them."""
+    if pictures is None:
+        pictures = await stack.enter_async_context(await _renderer(settings))
+    if pool is None:
+        pool = await stack.enter_async_context(WorkerPool(settings.max_jobs))
+    return pictures, pool
 
 
 async def _renderer(settings: Settings) -> PngRenderer:

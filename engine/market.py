@@ -189,6 +189,8 @@ class Market:
             return
         conditions = found.all_values() if isinstance(found, IndicatorView) else np.asarray(found)
         length = self.smallest.closed_count
+        if not length:  # an indicator of no candles has no type either
+            conditions = np.zeros(0, dtype=np.bool_)
         if conditions.dtype != np.bool_ or conditions.shape != (length,):
             raise ValueError(
                 f"wake must give one True or False for each of {length} candles, "

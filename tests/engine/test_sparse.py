@@ -97,3 +97,12 @@ def test_conditions_that_do_not_fit_are_refused(walk, wrong):
 
     with pytest.raises(StrategyFailed, match="one True or False for each of 600 candles"):
         run_backtest(BacktestRequest("case"), Case, BacktestData(walk(600)))
+
+
+@pytest.mark.parametrize("minutes", [1, 7, 59])
+def test_a_run_in_which_no_candle_closes_trades_nothing(walk, minutes):
+    data = BacktestData(walk(minutes))
+    for sparse in (False, True):
+        results = run_backtest(BacktestRequest("case"), _strategy("1h"), data, sparse=sparse)
+        assert results.trades == ()
+        assert results.final_equity == 10_000
