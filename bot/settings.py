@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     stale_data_minutes: float = Field(
         5.0, gt=0, description="alert after so many minutes without a candle"
     )
-    snapshot_minutes: float = Field(15.0, gt=0, description="how often state is saved in full")
+    snapshot_minutes: float = Field(
+        15.0, gt=0, allow_inf_nan=False, description="how often state is saved in full"
+    )
     refresh_cron: str = Field("5 * * * *", description="when cached candles are topped up (cron)")
     summary_cron: str = Field(
         "5 0 * * *", description="when the daily summary is sent (cron), or off"

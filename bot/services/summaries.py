@@ -34,9 +34,31 @@ class Period:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class BookSummary:
-    """The book of one test in a period; money in USD.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a period brought: equity before and after, trades closed, positions now open; USD."""
+
+    before: float
+    equity: float
+    trades: int
+    won: int
+    pnl: float
+    positions: int
+
+    @property
+    def change(self) -> float:
+        """What equity changed by."""
+        return self.equity - self.before
+
+    @property
+    def change_percent(self) -> float | None:
+        """What equity changed by, in percent of that before; None where there was none."""
+        return 100 * (self.equity / self.before - 1) if self.before > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSummary(Outcome):
+    """The book of one test in a period.
 
     `unrealized` is that of what is open now, None where it isn't known. `drawdown_pct` is the
     deepest fall below the highest equity so far in the period, never positive. `outages` counts
@@ -49,28 +71,12 @@ class BookSummary:
     strategy: str
     symbol: str
     status: str
-    before: float
-    equity: float
-    trades: int
-    won: int
-    pnl: float
-    positions: int
     unrealized: float | None
     drawdown_pct: float
     faults: int
     stalls: int
     outages: int
     no_candles_since: int | None = None
-
-    @property
-    def change(self) -> float:
-        """What equity changed by."""
-        return self.equity - self.before
-
-    @property
-    def change_percent(self) -> float | None:
-        """What equity changed by, in percent of that before; None where there was none."""
-        return change_percent(self.before, self.equity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +91,11 @@ class Summary:
         return {**asdict(self.period), "tests": [asdict(test) for test in self.tests]}
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total(Outcome):
     """Several books together; `unrealized` counts those that are known."""
 
-    before: float
-    equity: float
-    trades: int
-    won: int
-    pnl: float
-    positions: int
     unrealized: float
-
-    @property
-    def change(self) -> float:
-        """What equity changed by."""
-        return self.equity - self.before
-
-    @property
-    def change_percent(self) -> float | None:
-        """What equity changed by, in percent of that before; None where there was none."""
-        return change_percent(self.before, self.equity)
 
 
 def books_of(payload: Mapping[str, Any]) -> list[BookSummary]:
@@ -128,11 +118,6 @@ def total_of(books: Sequence[BookSummary]) -> Total:
         positions=sum(book.positions for book in books),
         unrealized=sum(book.unrealized or 0.0 for book in books),
     )
-
-
-def change_percent(before: float, after: float) -> float | None:
-    """Return a change in percent, None where there was nothing before."""
-    return 100 * (after / before - 1) if before > 0 else None
 
 
 class Summaries:

@@ -49,6 +49,7 @@ def test_several_channels_are_given_by_comma(monkeypatch):
         ("LOG_LEVEL", "LOUD"),
         ("DISCORD_GUILD_ID", "my server"),
         ("STALE_DATA_MINUTES", "0"),
+        ("SNAPSHOT_MINUTES", "inf"),
         ("SUMMARY_CRON", "at noon"),
         ("WEEKLY_SUMMARY_CRON", "0 0 * *"),
     ],
