@@ -16,22 +16,31 @@ _LOCK_POLL_SECONDS: Final = 0.02
 _LOCK_PATIENCE_SECONDS: Final = 120.0
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a new name to write to; what is there at the end takes the place of `path`.
+
+    If the block raises, nothing is left of it, and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:12]}{TEMPORARY_SUFFIX}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that readers, and a crash at any moment, see the old or the new content.
 
     Raises:
         OSError: no space, no permission; the old file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:12]}{TEMPORARY_SUFFIX}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     _sync_folder(path.parent)
 
 

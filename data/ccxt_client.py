@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import SecretStr
 
-from data.errors import ExchangeError, ExchangeUnavailable, UnknownSymbol, UnsupportedRequest
+from data.errors import (
+    ExchangeError,
+    ExchangeUnavailable,
+    MissingCredentials,
+    UnknownSymbol,
+    UnsupportedRequest,
+)
 from data.retry import TransientFault
 from data.venues.base import VenueFacts
 from data.venues.row_text import RowText, decode_answer
@@ -95,6 +101,31 @@ def check_url(name: str, url: str | None, schemes: tuple[str, ...]) -> None:
     parts = urlsplit(url)
     if parts.scheme not in schemes or not parts.hostname:
         raise ExchangeError(f"{name} {url!r} is no address: use one like {schemes[0]}://host:port")
+
+
+def check_settings(settings: ExchangeSettings, facts: VenueFacts) -> None:
+    """Refuse settings with which the exchange can't be asked.
+
+    Raises:
+        ExchangeError: says what to set.
+    """
+    missing = [
+        name
+        for name, value in (("API_KEY", settings.api_key), ("API_SECRET", settings.api_secret))
+        if facts.needs_credentials and not (value and value.get_secret_value())
+    ]
+    if missing:
+        names = " and ".join(missing)
+        raise MissingCredentials(
+            f"{settings.name} needs {names}: set {names} in the environment or in .env,"
+            " or set EXCHANGE=simulated, which needs none"
+        )
+    if settings.name == "simulated" and not settings.rest_url:
+        raise UnsupportedRequest(
+            "the simulated exchange has no address: set EXCHANGE_REST_URL to where it runs"
+        )
+    check_url("EXCHANGE_REST_URL", settings.rest_url, ("http", "https"))
+    check_url("EXCHANGE_WS_URL", settings.ws_url, ("ws", "wss"))
 
 
 def translate(error: Exception, exchange: str) -> Exception:

@@ -15,11 +15,11 @@ from data.ccxt_client import (
     ExchangeSettings as ExchangeSettings,
 )
 from data.ccxt_client import (
-    check_url,
+    check_settings,
     make_client,
     translate,
 )
-from data.errors import ExchangeError, MissingCredentials, UnknownSymbol, UnsupportedRequest
+from data.errors import ExchangeError, UnknownSymbol, UnsupportedRequest
 from data.rate_limits import RateLimits, usable_per_second
 from data.retry import RetryPolicy, Timing, TransientFault, WeightBucket, with_retries
 from data.symbols import nearest_symbols
@@ -267,7 +267,7 @@ async def open_exchange(
         MissingCredentials: it needs API_KEY and API_SECRET.
     """
     venue = find_venue(settings.name)
-    check_settings(settings, venue)
+    check_settings(settings, venue.facts)
     client = await make_client(settings, venue.facts, timeout_s=timeout_s)
     try:
         yield ExchangeClient(
@@ -281,27 +281,6 @@ async def open_exchange(
         )
     finally:
         await client.close()
-
-
-def check_settings(settings: ExchangeSettings, venue: Venue) -> None:
-    """Refuse settings with which the exchange can't be asked; says what to set."""
-    missing = [
-        name
-        for name, value in (("API_KEY", settings.api_key), ("API_SECRET", settings.api_secret))
-        if venue.facts.needs_credentials and not (value and value.get_secret_value())
-    ]
-    if missing:
-        names = " and ".join(missing)
-        raise MissingCredentials(
-            f"{settings.name} needs {names}: set {names} in the environment or in .env,"
-            " or set EXCHANGE=simulated, which needs none"
-        )
-    if settings.name == "simulated" and not settings.rest_url:
-        raise UnsupportedRequest(
-            "the simulated exchange has no address: set EXCHANGE_REST_URL to where it runs"
-        )
-    check_url("EXCHANGE_REST_URL", settings.rest_url, ("http", "https"))
-    check_url("EXCHANGE_WS_URL", settings.ws_url, ("ws", "wss"))
 
 
 def _bare(instrument: Instrument) -> str:

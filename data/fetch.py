@@ -9,16 +9,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from data.cache import CandleStore, SeriesKey
 from data.download import CandleDownload
 from data.exchange import ExchangeClient
-from data.orderflow import approximate_volume_delta
-from data.pages import Page, join_near, month_end
+from data.pages import Page, join_candles, join_near, month_end
 from data.ranges import Range
 from data.venues.base import Instrument
-from engine.candles import PRICE_COLUMNS, CandleSeries, Gap, format_time
+from engine.candles import CandleSeries, Gap, format_time
 from engine.timeframe import floor_to_timeframe, get_timeframe_ms
 
 # The store writes a month at a time: often enough to lose little, seldom enough to be fast.
@@ -243,20 +240,12 @@ class CandleFetch:
     def _store_batch(self, batch: _Batch) -> None:
         if batch.pages:
             has_taker_volume = self._exchange.venue.facts.has_taker_volume
-            candles = _join(batch.pages, self._key.timeframe, has_delta=has_taker_volume)
+            candles = join_candles(
+                batch.pages, self._key.timeframe, has_taker_volume=has_taker_volume
+            )
             source = "taker" if has_taker_volume else "approximated"
             self.added += self._store.write(self._key, candles, volume_delta_source=source)
         self._store.record_gaps(self._key, batch.gaps)
         self.gaps += [
             Gap(start, end - self._step, (end - start) // self._step) for start, end in batch.gaps
         ]
-
-
-def _join(pages: list[CandleSeries], timeframe: str, *, has_delta: bool) -> CandleSeries:
-    names = ("timestamp", *PRICE_COLUMNS, *(("volume_delta",) if has_delta else ()))
-    columns = {name: np.concatenate([getattr(page, name) for page in pages]) for name in names}
-    if not has_delta:
-        columns["volume_delta"] = approximate_volume_delta(
-            columns["open"], columns["close"], columns["volume"]
-        )
-    return CandleSeries(timeframe, **columns)

@@ -6,19 +6,16 @@ of what it was made from, and checksums: one that doesn't fit or is damaged coun
 
 import json
 import mmap
-import os
 import sys
 import zlib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
-from data.atomic_files import TEMPORARY_SUFFIX
+from data.atomic_files import replacing
 from data.candle_columns import series_of
 from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries
 
@@ -44,19 +41,12 @@ def write_mapped(
         OSError: no space, no permission; nothing is left behind.
         TooManyCandles: more than `capacity`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:12]}{TEMPORARY_SUFFIX}")
-    try:
-        # Written, not mapped: where the disk is full, a write fails and a mapping kills.
-        with temporary.open("xb") as file:
-            writer = _Writer(file, capacity)
-            for part in parts:
-                writer.add(part)
-            header = {"timeframe": timeframe, "capacity": capacity, "stamp": stamp}
-            writer.finish(header)
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    # Written, not mapped: where the disk is full, a write fails and a mapping kills.
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        writer = _Writer(file, capacity)
+        for part in parts:
+            writer.add(part)
+        writer.finish({"timeframe": timeframe, "capacity": capacity, "stamp": stamp})
 
 
 def open_mapped(path: Path, *, stamp: str) -> CandleSeries | None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from data.candle_columns import merge
 from data.errors import ExchangeUnavailable
+from data.orderflow import approximate_volume_delta
 from data.parquet_files import month_bounds
 from data.ranges import Range, find_holes
 from data.venues.base import CandleColumns
@@ -104,6 +105,25 @@ def merge_pages(first: Page, second: Page) -> Page:
     candles = merge(first.candles, second.candles).candles
     refused = np.setdiff1d(np.union1d(first.refused, second.refused), candles.timestamp)
     return Page(first.window, candles, refused, first.problem or second.problem)
+
+
+def join_candles(
+    parts: Iterable[CandleSeries], timeframe: str, *, has_taker_volume: bool
+) -> CandleSeries:
+    """Return candles of pages, oldest first, as one series; all have a volume delta.
+
+    It is the pages' own with `has_taker_volume`, else each candle's volume in its direction.
+    """
+    names = ("timestamp", *PRICE_COLUMNS, *(("volume_delta",) if has_taker_volume else ()))
+    known = [part for part in parts if len(part)]
+    if not known:
+        return CandleSeries.empty(timeframe)
+    columns = {name: np.concatenate([getattr(part, name) for part in known]) for name in names}
+    if not has_taker_volume:
+        columns["volume_delta"] = approximate_volume_delta(
+            columns["open"], columns["close"], columns["volume"]
+        )
+    return CandleSeries(timeframe, **columns)
 
 
 def _check_times(time: IntArray, window: Range, timeframe: str) -> None:

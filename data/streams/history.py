@@ -1,15 +1,11 @@
 """What live streams need from REST: the time, what a symbol is, and closed candles. No sockets."""
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-import numpy as np
-
 from data.download import CandleDownload
-from data.exchange import ExchangeClient
 from data.historical import HistoricalDataProvider
-from data.orderflow import approximate_volume_delta
+from data.pages import join_candles
 from data.venues.base import Instrument
 from engine.candles import PRICE_COLUMNS, Candle, CandleSeries
 from engine.timeframe import floor_to_timeframe
@@ -62,26 +58,14 @@ class ExchangeHistory:
         download = CandleDownload(exchange, instrument, "1m", now=now)
         async with aclosing(download.pages([(start, stop)])) as pages:
             found = [page.candles async for page in pages]
-        return _join([part for part in found if len(part)], exchange)
+        has_taker_volume = exchange.venue.facts.has_taker_volume
+        return join_candles(found, "1m", has_taker_volume=has_taker_volume)
 
     async def get_historical_candles(
         self, symbol: str, timeframe: str, start: int, end: int
     ) -> CandleSeries:
         """Return stored or fetched candles."""
         return await self._provider.get_historical_candles(symbol, timeframe, start, end)
-
-
-def _join(parts: Sequence[CandleSeries], exchange: ExchangeClient) -> CandleSeries:
-    if not parts:
-        return CandleSeries.empty("1m")
-    has_delta = exchange.venue.facts.has_taker_volume
-    names = ("timestamp", *PRICE_COLUMNS, *(("volume_delta",) if has_delta else ()))
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    if not has_delta:
-        columns["volume_delta"] = approximate_volume_delta(
-            columns["open"], columns["close"], columns["volume"]
-        )
-    return CandleSeries("1m", **columns)
 
 
 def as_candles(series: CandleSeries) -> list[Candle]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from data.errors import ExchangeUnavailable
-from data.pages import cut_windows, join_near, merge_pages, read_page
+from data.pages import cut_windows, join_candles, join_near, merge_pages, read_page
 from data.venues.base import CandleColumns
 
 MINUTE = 60_000
@@ -159,3 +159,21 @@ def test_windows_of_coarse_candles_reach_over_months():
 def test_ranges_that_lie_close_are_joined():
     assert join_near([(0, 10), (15, 20), (40, 50)], 5) == [(0, 20), (40, 50)]
     assert join_near([], 5) == []
+
+
+def test_pages_are_joined_with_the_taker_volume_or_what_stands_for_it():
+    pages = [
+        read_page(
+            columns_at(minutes(*numbers), close=(0, 101.0), high=(0, 101.0)), WINDOW, "1m", now=NOW
+        )
+        for numbers in ((0, 1), (3, 4))
+    ]
+    parts = [pages[0].candles, pages[0].candles.part(0, 0), pages[1].candles]
+
+    taker = join_candles(parts, "1m", has_taker_volume=True)
+    other = join_candles(parts, "1m", has_taker_volume=False)
+
+    assert taker.timestamp.tolist() == other.timestamp.tolist() == minutes(0, 1, 3, 4)
+    assert taker.volume_delta.tolist() == [1.0] * 4
+    assert other.volume_delta.tolist() == [5.0, 0.0, 5.0, 0.0]
+    assert len(join_candles([], "1m", has_taker_volume=False)) == 0
