@@ -1,7 +1,6 @@
 """The picture of one closed trade, to be read on a phone: candles, the way, and levels as tags.
 
-A figure, no files. Sizes are those of `bot.charts.theme`: a phone shows the 800 pixels as 400, so
-that letters are twice as large here as on other charts.
+A figure, no files.
 """
 
 import html
@@ -13,20 +12,27 @@ import numpy as np
 from plotly.graph_objects import Candlestick, Figure, Scatter
 
 from bot.charts import formats, theme
-from bot.charts.price_tags import DARK, Tag, tag_annotations, tag_texts, tags_width
+from bot.charts.phone import (
+    BOTTOM,
+    DARK,
+    FONT_SIZE,
+    HEADER,
+    HEIGHT,
+    base_layout,
+    left_text,
+    right_text,
+    simulated_badge,
+)
+from bot.charts.price_tags import Tag, tag_annotations, tag_texts, tags_width
 from bot.charts.sampling import DisplayCandles, display_candles
 from bot.charts.trades import ENTRY_LOOKS, EXIT_LOOKS, Look
 from engine.candles import CandleSeries
 from engine.orders import ExitReason, Trade
 from engine.timeframe import DAY_MS, MINUTE_MS
 
-HEIGHT: Final = 500
 MOST_CANDLES: Final = 80
 
 _TITLE_SIZE: Final = 32
-_FONT_SIZE: Final = 25
-_HEADER: Final = 62
-_BOTTOM: Final = 48
 _LEFT: Final = 14
 _MARKER: Final = 26
 
@@ -153,21 +159,13 @@ def _layout(
     tags = _tags(chart)
     texts = tag_texts(tags, prefix=formats.price_prefix(chart.symbol), bounds=bounds)
     right = tags_width(texts)
-    margin = {"l": _LEFT, "r": right, "t": _HEADER, "b": _BOTTOM, "autoexpand": False}
-    return {
-        "template": "none",
-        "height": HEIGHT,
-        "paper_bgcolor": theme.PAPER,
-        "plot_bgcolor": theme.PLOT,
-        "font": {"family": theme.FONT, "size": _FONT_SIZE, "color": theme.TEXT},
-        "margin": margin,
-        "showlegend": False,
+    return base_layout(left=_LEFT, right=right) | {
         "xaxis": _time_axis(chart, candles),
         "yaxis": {"range": list(bounds), "visible": False},
         "shapes": [*_level_lines(chart, tags, bounds), _area(chart.trade, chart.colour)],
         "annotations": [
             *_header(chart, candles, right),
-            *tag_annotations(tags, texts, bounds=bounds, height=HEIGHT - _HEADER - _BOTTOM),
+            *tag_annotations(tags, texts, bounds=bounds, height=HEIGHT - HEADER - BOTTOM),
             *_badges(chart, right),
         ],
     }
@@ -248,40 +246,21 @@ def _header(chart: OneTrade, candles: DisplayCandles, right: int) -> list[dict[s
     gain = f"{formats.format_usd(trade.pnl, signed=True)} ({_percent(trade.pnl_percent)})"
     market = f"{trade.side.capitalize()} {chart.symbol} · {candles.label}"
     room = theme.WIDTH - 3 * theme.MARGIN - theme.text_width(gain, _TITLE_SIZE)
-    limit = max(int(room / theme.text_width("x", _FONT_SIZE)), 8)
+    limit = max(int(room / theme.text_width("x", FONT_SIZE)), 8)
     if len(market) > limit:
         market = market[: limit - 1] + "…"
     return [
-        _text(f"<b>{gain}</b>", y=_HEADER / 2, right=right)
+        left_text(f"<b>{gain}</b>", y=HEADER / 2, left=_LEFT)
         | {"font": {"size": _TITLE_SIZE, "color": chart.colour}},
-        _text(html.escape(market), y=_HEADER / 2, right=right, at_right=True),
+        right_text(html.escape(market), y=HEADER / 2, right=right),
     ]
 
 
 def _badges(chart: OneTrade, right: int) -> list[dict[str, Any]]:
-    zone = _text("UTC", y=HEIGHT - _BOTTOM / 2, right=right, at_right=True)
+    zone = right_text("UTC", y=HEIGHT - BOTTOM / 2, right=right)
     if not chart.is_simulated:
         return [zone]
-    badge = {"bgcolor": theme.AMBER, "borderpad": 3, "font": {"size": 20, "color": DARK}}
-    made_up = _text("simulated", y=HEIGHT - _BOTTOM / 2, right=right, at_right=True) | badge
-    return [zone | {"xshift": zone["xshift"] - 110}, made_up]
-
-
-def _text(text: str, *, y: float, right: int, at_right: bool = False) -> dict[str, Any]:
-    """Return a text at a distance (pixels) from the upper edge, in a corner of the picture."""
-    return {
-        "text": text,
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1 if at_right else 0,
-        "xanchor": "right" if at_right else "left",
-        "xshift": right - theme.MARGIN if at_right else theme.MARGIN - _LEFT,
-        "y": 1,
-        "yanchor": "middle",
-        "yshift": _HEADER - y,
-        "font": {"size": _FONT_SIZE, "color": theme.MUTED},
-    }
+    return [zone | {"xshift": zone["xshift"] - 110}, simulated_badge(right=right)]
 
 
 def _percent(value: float) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.charts import theme
+from bot.charts.phone import DARK
 
-DARK: Final = "#1e1f22"
 _SIZE: Final = 24
 _GAP: Final = 38
 

@@ -12,22 +12,27 @@ import numpy as np
 from plotly.graph_objects import Figure, Scatter
 
 from bot.charts import formats, theme
-from bot.charts.price_tags import DARK, Tag, tag_annotations, tags_width
+from bot.charts.phone import (
+    BOTTOM,
+    HEADER,
+    HEIGHT,
+    base_layout,
+    left_text,
+    right_text,
+    simulated_badge,
+)
+from bot.charts.price_tags import Tag, tag_annotations, tags_width
 from bot.charts.sampling import sample_equity
 from engine.candles import FloatArray, IntArray
 from engine.results import EquityCurve
 from engine.timeframe import DAY_MS
 
-HEIGHT: Final = 500
 MOST_LINES: Final = 6
 
 _COLOURS: Final = ("#5aa9ff", "#f0b232", "#2fd08c", "#ff8fc7", "#b9a2ff", "#ff9447")
 _ALL: Final = "#f2f3f5"
 _POINTS: Final = 800
 _TITLE_SIZE: Final = 30
-_FONT_SIZE: Final = 25
-_HEADER: Final = 62
-_BOTTOM: Final = 48
 _LEFT: Final = 96
 _NAME_CHARACTERS: Final = 13
 
@@ -112,16 +117,8 @@ def _layout(
     ]
     texts = [f"{_clipped(tag.name)} {_signed(tag.price)}" for tag in tags]
     right = tags_width(texts)
-    margin = {"l": _LEFT, "r": right, "t": _HEADER, "b": _BOTTOM, "autoexpand": False}
-    height = HEIGHT - _HEADER - _BOTTOM
-    return {
-        "template": "none",
-        "height": HEIGHT,
-        "paper_bgcolor": theme.PAPER,
-        "plot_bgcolor": theme.PLOT,
-        "font": {"family": theme.FONT, "size": _FONT_SIZE, "color": theme.TEXT},
-        "margin": margin,
-        "showlegend": False,
+    height = HEIGHT - HEADER - BOTTOM
+    return base_layout(left=_LEFT, right=right) | {
         "xaxis": _time_axis(chart),
         "yaxis": _percent_axis(bounds),
         "annotations": [
@@ -176,32 +173,11 @@ def _header(chart: SummaryChart, lines: Sequence[SummaryLine], right: int) -> li
     title = f"<b>{_signed(change)}</b>"
     period = f"{_moment(chart.start)} – {_moment(chart.end)}"
     texts = [
-        _text(title, x=theme.MARGIN, right=right)
+        left_text(title, y=HEADER / 2, left=_LEFT)
         | {"font": {"size": _TITLE_SIZE, "color": colour}},
-        _text(f"{period} UTC", x=None, right=right),
+        right_text(f"{period} UTC", y=HEADER / 2, right=right),
     ]
-    if chart.is_simulated:
-        badge = {"bgcolor": theme.AMBER, "borderpad": 3, "font": {"size": 20, "color": DARK}}
-        note = _text("simulated", x=None, right=right) | badge
-        texts.append(note | {"yshift": note["yshift"] - (HEIGHT - _HEADER / 2 - _BOTTOM / 2)})
-    return texts
-
-
-def _text(text: str, *, x: int | None, right: int) -> dict[str, Any]:
-    """Return a text in the header, `x` pixels from the left edge, or at the right one."""
-    return {
-        "text": text,
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1 if x is None else 0,
-        "xanchor": "right" if x is None else "left",
-        "xshift": right - theme.MARGIN if x is None else x - _LEFT,
-        "y": 1,
-        "yanchor": "middle",
-        "yshift": _HEADER / 2,
-        "font": {"size": _FONT_SIZE, "color": theme.MUTED},
-    }
+    return [*texts, simulated_badge(right=right)] if chart.is_simulated else texts
 
 
 def _moment(time: int) -> str:
