@@ -135,30 +135,18 @@ async def with_retries(
         except TransientFault as fault:
             if fault.wait_s is not None and fault.wait_s > policy.patience_s:
                 raise ExchangeUnavailable(_explain_ban(what, fault, fault.wait_s)) from fault
+            is_told = fault.wait_s is not None and bucket.is_closed
+            if fault.wait_s is not None:
+                bucket.close_for(fault.wait_s)
             if failures == policy.tries:
                 elapsed = timing.monotonic() - started
                 raise ExchangeUnavailable(_explain_end(what, fault, failures, elapsed)) from fault
-            await _wait(fault, failures, what, bucket=bucket, policy=policy, timing=timing)
+            delay = policy.delay_s(failures, timing.random()) + (fault.wait_s or 0.0)
+            # Several requests meet the same refusal: the first one tells it.
+            level = logging.DEBUG if is_told else logging.WARNING
+            logger.log(level, "%s: %s; try %d follows in %.1f s", what, fault, failures + 1, delay)
+            await timing.sleep(delay)
     raise AssertionError("a retry policy has at least one try")
-
-
-async def _wait(
-    fault: TransientFault,
-    failures: int,
-    what: str,
-    *,
-    bucket: WeightBucket,
-    policy: RetryPolicy,
-    timing: Timing,
-) -> None:
-    delay = policy.delay_s(failures, timing.random())
-    # Several requests meet the same refusal: the first one tells it.
-    level = logging.DEBUG if fault.wait_s is not None and bucket.is_closed else logging.WARNING
-    if fault.wait_s is not None:
-        bucket.close_for(fault.wait_s)
-        delay += fault.wait_s
-    logger.log(level, "%s: %s; try %d follows in %.1f s", what, fault, failures + 1, delay)
-    await timing.sleep(delay)
 
 
 def _explain_ban(what: str, fault: TransientFault, wait_s: float) -> str:

@@ -148,3 +148,15 @@ async def test_a_pause_that_many_requests_meet_is_told_once(retry, fake_time, ca
         "candles of BTC/USDT: HTTP 429",
         "candles of BTC/USDT: HTTP 503",
     ]
+
+
+async def test_a_refusal_of_the_last_try_pauses_the_other_requests_too(retry, fake_time):
+    bucket = OpenBucket(fake_time.timing)
+
+    with pytest.raises(ExchangeUnavailable, match="HTTP 429"):
+        await retry([TransientFault("HTTP 429", wait_s=10)], RetryPolicy(tries=1), bucket)
+
+    assert bucket.is_closed
+    began = fake_time.now
+    await bucket.take(1)
+    assert fake_time.now - began == pytest.approx(10)
