@@ -19,6 +19,13 @@ class ExchangeTime:
         self._heard_ms = time_ms
         self._heard_at = self._monotonic()
 
+    def observe_passed(self, time_ms: int) -> None:
+        """Take a time that it was once, such as that of a trade: it never sets the clock back."""
+        at = self._monotonic()
+        if time_ms > self._heard_ms + (at - self._heard_at) * 1000.0:
+            self._heard_ms = time_ms
+            self._heard_at = at
+
     def now_ms(self) -> int:
         """Return the estimate."""
         return self._heard_ms + int((self._monotonic() - self._heard_at) * 1000.0)

@@ -160,7 +160,7 @@ class SymbolFeed:
         self._heard_at = self._timing.monotonic()
         if self._tally is not None:
             self._tally.add(trade)
-            self._time.observe(trade.time_ms)
+            self._time.observe_passed(trade.time_ms)
         if not self._audience.wants_ticks:
             return
         if trade.time_ms < self._tick_floor:
