@@ -75,12 +75,11 @@ class AlertRouter:
             await transaction.append_message(copy)
 
 
-async def let_next_fault_pass(database: Database, test_id: int) -> None:
+async def let_next_fault_pass(transaction: Transaction, test_id: int) -> None:
     """Let the next fault of a test be told at once, even if it repeats those before."""
-    async with database.transaction() as transaction:
-        ledger = await _read_ledger(transaction)
-        ledger.let_next_pass(fault_streaks(test_id))
-        await transaction.set_setting(_LEDGER, ledger.to_json())
+    ledger = await _read_ledger(transaction)
+    ledger.let_next_pass(fault_streaks(test_id))
+    await transaction.set_setting(_LEDGER, ledger.to_json())
 
 
 async def _read_ledger(values: Database | Transaction) -> RepeatLedger:

@@ -239,7 +239,7 @@ async def forget_told_fault(database: Database, test: ForwardTest) -> None:
         resumed = await transaction.get_setting(_resumed_key(test.id), 0)
         await transaction.set_setting(_resumed_key(test.id), resumed + 1)
         await transaction.delete_setting(_told_key(test))
-    await let_next_fault_pass(database, test.id)
+        await let_next_fault_pass(transaction, test.id)
 
 
 async def _logged(work: Coroutine[Any, Any, object]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bot.alerts import DiscordAlerter, forget_told_fault
 from bot.outbox import OutboxSender
+from bot.repeats import RepeatLedger
 from data.database import Database, NewForwardTest
 
 
@@ -76,3 +77,22 @@ async def test_a_fault_that_is_noted_twice_at_once_is_told_once(database, test, 
 
     assert [message.kind for message in channel.messages] == ["fault"]
     assert await database.count_pending_messages() == 0
+
+
+async def test_a_process_that_dies_while_a_fault_is_forgotten_forgets_all_or_nothing(
+    database, test, alerter, channel, monkeypatch
+):
+    def die(ledger, prefix):
+        raise asyncio.CancelledError
+
+    await alerter.on_error(test, "it broke")
+    told = f"forward:{test.id}:told_fault"
+    before = await database.get_setting(told)
+    with monkeypatch.context() as patched:
+        patched.setattr(RepeatLedger, "let_next_pass", die)
+        with pytest.raises(asyncio.CancelledError):
+            await forget_told_fault(database, test)
+
+    assert await database.get_setting(told) == before is not None
+    await forget_told_fault(database, test)
+    assert await database.get_setting(told) is None
