@@ -5,7 +5,6 @@ The candles of the stream pass one lane, which makes them whole, on the way to t
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from data.retry import Timing
 from data.streams.audience import Audience
@@ -21,6 +20,7 @@ from data.streams.events import (
 from data.streams.exchange_time import ExchangeTime
 from data.streams.interest import SymbolInterest
 from data.streams.lane import FetchCandles, Lane
+from data.streams.link import Link
 from data.streams.policy import StreamPolicy
 from data.streams.sequencer import Released
 from data.streams.tasks import TaskOwner
@@ -36,20 +36,6 @@ from engine.candles import Candle, format_time
 from engine.timeframe import MINUTE_MS, floor_to_timeframe
 
 logger = logging.getLogger(__name__)
-
-
-class Link(Protocol):
-    """The connection that a symbol's frames come over."""
-
-    @property
-    def heard_at(self) -> float:
-        """Return when (monotonic) anything came, pongs included."""
-
-    async def ping(self) -> None:
-        """Ask for a sign of life."""
-
-    def replace(self, reason: str) -> None:
-        """Give the open socket up and open another."""
 
 
 class SymbolFeed:
@@ -132,11 +118,10 @@ class SymbolFeed:
         self._audience.remove(listener)
 
     def close(self) -> None:
-        """Ask REST no more."""
+        """Ask REST no more; every listener has left."""
         if self._interest is not None:
             self._interest.close()
         self._lane.close()
-        self._audience.close()
 
     def fail(self, reason: str) -> None:
         """End the feed: tell every listener, and have none."""
