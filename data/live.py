@@ -258,10 +258,7 @@ class LiveDataProvider(DataProvider):
 
     def _tidy(self, symbol: str) -> None:
         """Give back what nobody listens to any more: trades, symbols, connections."""
-        found = self._feeds.get(symbol)
-        if found is None:
-            return
-        group, feed = found
+        group, feed = self._feeds[symbol]
         if feed.has_listeners:
             group.update_channels(feed)
             return

@@ -113,11 +113,6 @@ class Audience:
         for subscriber in list(self._subscribers):
             self._fail(subscriber, reason)
 
-    def close(self) -> None:
-        """Ask REST for nothing more."""
-        for subscriber in self._subscribers:
-            subscriber.lane.close()
-
     def _tell_candle(self, subscriber: _Subscriber, released: Released) -> None:
         if subscriber not in self._subscribers:
             return
@@ -147,11 +142,10 @@ class Audience:
             logger.exception("%s: a listener failed while told of a failure", self._symbol)
 
     def _remove(self, subscriber: _Subscriber) -> None:
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
-            subscriber.lane.close()
-            self._sort_out_ticks()
-            self._on_left()
+        self._subscribers.remove(subscriber)
+        subscriber.lane.close()
+        self._sort_out_ticks()
+        self._on_left()
 
     def _sort_out_ticks(self) -> None:
         self._tick_takers = tuple(each for each in self._subscribers if each.wants_ticks)

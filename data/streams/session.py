@@ -18,7 +18,6 @@ from data.venues.base_stream import (
     Answer,
     ChannelRequest,
     MarketMessage,
-    ServerLeaving,
     StreamCandle,
     StreamInterest,
     StreamTrade,
@@ -171,7 +170,7 @@ class StreamSession:
                 self._on_message(self, message)
             elif isinstance(message, Answer):
                 self._settle(message)
-            elif isinstance(message, ServerLeaving):
+            else:  # the exchange is leaving
                 self.leaving.set()
 
     async def _write(self) -> None:
