@@ -114,3 +114,9 @@ def test_requests_hold_ten_channels_at_most():
         "req_id": "8",
         "args": ["publicTrade.BTCUSDT"],
     }
+
+
+def test_a_frame_of_a_topic_that_nobody_asked_for_is_left_out():
+    frame = {"topic": "liquidation.BTCUSDT", "ts": 1, "data": [{"s": "BTCUSDT"}]}
+
+    assert list(VENUE.parse(json.dumps(frame))) == []

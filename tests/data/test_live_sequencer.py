@@ -181,3 +181,10 @@ def test_revisions_of_what_was_delivered_are_told_once_each_and_of_what_is_held_
     assert told == [(100.0, 101.0), (101.0, 102.0)]
     assert sequencer.take_revised() == []
     assert sequencer.oldest_open == START
+
+
+def test_without_a_beginning_the_first_candle_of_rest_is_the_beginning():
+    sequencer = CandleSequencer()
+
+    assert minutes(sequencer.backfill([candle(5), candle(6)])) == [5, 6]
+    assert (sequencer.next_open, sequencer.missing) == (START + 7 * MINUTE_MS, 0)

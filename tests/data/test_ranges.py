@@ -33,3 +33,7 @@ def test_many_known_ranges_are_subtracted_in_one_pass():
     assert subtract(some, some) == []
     assert subtract(some, some[::2]) == some[1::2]
     assert subtract([(0, 3 * count)], some) == [(start + 2, start + 3) for start, _ in some]
+
+
+def test_a_range_without_a_moment_is_none():
+    assert unite([(5, 5), (7, 7), (5, 6), (8, 9), (3, 3)]) == [(5, 6), (8, 9)]
