@@ -164,9 +164,9 @@ class SymbolFeed:
 
     def lose_interest(self, reason: str) -> None:
         """Go on without open interest: the exchange refuses its channel."""
+        assert self._interest is not None, "only interest has a channel of its own"
         self.interest_channel = None
-        if self._interest is not None:
-            self._interest.note_missing(reason)
+        self._interest.note_missing(reason)
 
     def note_unreadable(self) -> None:
         """Count a frame that can't be read."""

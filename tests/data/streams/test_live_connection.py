@@ -2,8 +2,11 @@
 
 import asyncio
 
+from data.streams.connection import StreamConnection
 from data.streams.exchange_time import ExchangeTime
 from data.streams.tasks import TaskOwner
+from data.venues.base import MarketKind
+from data.venues.binance_stream import simulated_stream
 
 RECONNECT_S = 1.5
 
@@ -60,3 +63,33 @@ def test_the_exchange_s_time_is_carried_on_by_a_monotonic_clock():
     assert time.now_ms() == 1_002_500
     time.observe(1_000_400)
     assert time.now_ms() == 1_000_400
+
+
+async def test_a_connection_that_is_not_open_can_neither_be_given_up_nor_pinged(
+    stepped_timing, test_policy
+):
+    told = []
+
+    class Owner:
+        def __getattr__(self, name):
+            return lambda *arguments: told.append((name, *arguments))
+
+    connection = StreamConnection(
+        simulated_stream(),
+        MarketKind.PERPETUAL,
+        "ws://127.0.0.1:1",
+        Owner(),
+        timing=stepped_timing.timing(),
+        policy=test_policy,
+    )
+    connection.add(["btcusdt@kline_1m"])
+    connection.replace("mute")
+    await connection.ping()
+    running = asyncio.create_task(connection.run())
+    await stepped_timing.asleep(RECONNECT_S)  # the first attempt has failed, like any other
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert [name for name, *_ in told] == ["on_down"]
+    assert "mute" not in told[0][1]
+    assert (connection.is_up, connection.heard_at) == (False, float("-inf"))
