@@ -46,7 +46,8 @@ class WakeCheck:
     """What came of a strategy's `wake`; times are open times (ms) of its smallest candles.
 
     `missed` is the first candle at whose close it decides something though it said it would not.
-    `same_results` tells whether the sparse run gave the trades of the full one.
+    `same_results` tells whether the sparse run gave the trades of the full one, `failure` what it
+    raised where the full one raised nothing.
     """
 
     has_wake: bool
@@ -54,6 +55,7 @@ class WakeCheck:
     closes: int
     missed: int | None
     same_results: bool
+    failure: Failure | None = None
 
     @property
     def holds(self) -> bool:
@@ -177,13 +179,20 @@ def _check_wake(
     if strategy.wake is Strategy.wake:
         return WakeCheck(False, len(full.called), len(full.called), None, True)
     sparse = _run(request, strategy, data, _stage(report, WAKING), sparse=True)
-    missed = (time for time in full.decided if time not in sparse.called)
+    # Behind a failure nothing is called: it is no miss.
+    until = None if sparse.failure is None else sparse.failure.time or full.start
+    missed = (
+        time
+        for time in full.decided
+        if time not in sparse.called and (until is None or time < until)
+    )
     return WakeCheck(
         has_wake=True,
         calls=len(sparse.called),
         closes=len(full.called),
         missed=next(missed, None),
         same_results=sparse.failure is None and sparse.trades == full.trades,
+        failure=sparse.failure,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.services.check import StrategyCheck, WakeCheck
+from bot.services.check import Failure, StrategyCheck, WakeCheck
 from engine.candles import format_time
 
 
@@ -28,8 +28,7 @@ def findings(check: StrategyCheck) -> list[Finding]:
 def _runs(check: StrategyCheck) -> Finding:
     title = "Runs"
     if check.failure is not None:
-        where = _at(check.failure.time) if check.failure.time is not None else "before any candle"
-        return Finding(title, f"{check.failure.text}; {where}", False)
+        return Finding(title, _failed(check.failure), False)
     text = f"called at {check.closes:,} closes, it decides something at {check.decisions:,}"
     return Finding(title, text, True)
 
@@ -70,6 +69,9 @@ def _wake(wake: WakeCheck) -> Finding:
             f"on_candle decides something there, and wake says it would not"
         )
         return Finding(title, text, False)
+    if wake.failure is not None:
+        text = f"called only where wake says so, it fails: {_failed(wake.failure)}"
+        return Finding(title, text, False)
     if not wake.same_results:
         text = (
             "the trades differ though wake misses no decision: "
@@ -78,6 +80,11 @@ def _wake(wake: WakeCheck) -> Finding:
         return Finding(title, text, False)
     text = f"wake holds: called at {wake.calls:,} of {wake.closes:,} closes, with the same trades"
     return Finding(title, text, True)
+
+
+def _failed(failure: Failure) -> str:
+    where = "before any candle" if failure.time is None else _at(failure.time)
+    return f"{failure.text}; {where}"
 
 
 def _at(time: int) -> str:

@@ -207,6 +207,46 @@ def test_code_that_raises_is_named_with_line_and_candle(data):
     assert check.failure.time == 29 * HOUR_MS
 
 
+def test_code_that_raises_only_where_calls_are_left_out_is_told_as_that(data):
+    class Stepping(Waking):
+        last = None
+
+        def on_candle(self, data, portfolio):
+            time = data["1h"].latest.timestamp
+            if self.last is not None and time > self.last + HOUR_MS:
+                raise ValueError("an hour is missing")
+            self.last = time
+            return super().on_candle(data, portfolio)
+
+    check, found, _ = checked(Stepping, data)
+
+    second = int(np.flatnonzero(turned(data.candles.close[59::60]))[1])
+    assert not check.holds
+    assert check.wake.missed is None
+    assert check.wake.failure.time == second * HOUR_MS
+    assert "called only where wake says so, it fails" in found["Wakes in time"].text
+    assert "an hour is missing" in found["Wakes in time"].text
+
+
+def test_code_that_raises_only_the_second_time_does_not_repeat_itself(data):
+    class Spent(Turning):
+        runs = 0
+
+        def on_init(self, data):
+            super().on_init(data)
+            Spent.runs += 1
+
+        def on_candle(self, data, portfolio):
+            if self.runs > 1 and data["1h"].latest.timestamp == 30 * HOUR_MS:
+                raise ValueError("once is enough")
+            return super().on_candle(data, portfolio)
+
+    check, found, _ = checked(Spent, data)
+
+    assert check.varies_at == 30 * HOUR_MS
+    assert found["Repeats itself"].holds is False
+
+
 def test_code_that_raises_before_any_candle_is_told_so(data):
     class Failing(Turning):
         def on_init(self, data):
