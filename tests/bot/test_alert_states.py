@@ -241,6 +241,18 @@ async def test_faults_that_repeat_come_as_two_messages_with_a_count(
     assert (await database.get_message(3)).last_error == "it repeats one that was told: counted"
 
 
+async def test_what_came_long_ago_is_counted_no_more_and_not_kept(
+    database, discord, sending, tell, clock
+):
+    for reason in ("disk", "strategy"):
+        await tell(kinds.FAULT, reason=reason)
+        await sending.deliver_due()
+        clock.now += 13 * HOUR_MS
+
+    assert len(discord.numbers()) == 2
+    assert len(await database.get_setting("alerts:repeats")) == 1
+
+
 async def test_the_count_goes_on_in_the_next_process(tmp_path, clock, discord):
     for n in range(30):
         async with Database.open(tmp_path / "jesse.db", clock=clock) as database:

@@ -62,6 +62,13 @@ def test_the_best_are_judged_on_what_was_held_out(jesse, cached):
     assert held_out["metrics"] == json.loads(single.read_text())["metrics"]
 
 
+def test_what_is_held_out_begins_with_a_whole_candle(jesse, cached):
+    path = cached / "sweep.json"
+    flags = ("--params", "fast_period=5", "--hold-out", 33.33, "--json", path)
+    jesse("sweep", "--strategy", "ma_crossover", "--offline", *flags)
+    assert json.loads(path.read_text())["held_out_from"] == "2024-02-10T00:02:00Z"
+
+
 def test_sets_that_the_strategy_refuses_are_counted_and_explained(jesse, cached):
     flags = ("sweep", "--strategy", "ma_crossover", "--offline", "--params")
     outcome = jesse(*flags, "fast_period=1|5")

@@ -51,6 +51,7 @@ def test_a_grid_is_combined_with_the_last_parameter_changing_fastest():
         ("period=1:9:-1", "step is above 0"),
         ("period=9:1", "not below the first"),
         ("period=0:1000000:0.001", "more than 10,000 values"),
+        ("period=0:10000", "more than 10,000 values"),
         ("period=1|1", "come twice"),
         ("period=1||2", "are empty"),
     ],

@@ -171,7 +171,7 @@ async def test_without_equity_only_a_test_that_runs_is_told(
 async def test_one_that_was_stopped_in_the_period_is_told_and_one_before_is_not(
     database, summaries, make_test, clock
 ):
-    for name, minute in (("earlier", -10), ("within", 10)):
+    for name, minute in (("earlier", -10), ("at its start", 0), ("within", 10)):
         test = await make_test(name)
         clock.now = START + minute * 60_000
         await database.set_forward_test_status(test.id, ForwardTestStatus.STOPPED)

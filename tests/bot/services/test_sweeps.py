@@ -124,6 +124,20 @@ async def test_what_no_set_could_do_better_ends_the_sweep(job, tmp_path):
         await run_sweep(ThisProcess(), SweepRequest(replace(job, strategies_folder=tmp_path), sets))
 
 
+async def test_what_fails_for_good_does_not_wait_for_the_rest(job):
+    class HalfDead(ThisProcess):
+        async def run(self, function, argument):
+            self.batches.append(len(argument.sets))
+            if len(self.batches) == 1:
+                await asyncio.Event().wait()
+            raise BrokenStrategy("a worker died")
+
+    sets = combine(parse_grid("fast_period=5:30"))
+    async with asyncio.timeout(10):
+        with pytest.raises(BrokenStrategy, match="a worker died"):
+            await run_sweep(HalfDead(), SweepRequest(job, sets))
+
+
 async def test_cancelling_a_sweep_leaves_the_pool_fit_for_more(job):
     begun = asyncio.Event()
     sets = combine(parse_grid("fast_period=2:80,slow_period=90:99"))

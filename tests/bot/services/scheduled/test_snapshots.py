@@ -20,6 +20,7 @@ class Runner:
     def __init__(self, test, database, answer="stores"):
         self.session = SimpleNamespace(test=test, save_state=self.save_state)
         self.fault = None
+        self.step = 1
         self.answer = answer
         self._database = database
 
@@ -27,7 +28,7 @@ class Runner:
         test_id = self.session.test.id
         return StepRecord(
             test_id=test_id,
-            step=1,
+            step=self.step,
             last_candle_time=0,
             balance=10_000.0,
             equity=10_000.0,
@@ -88,6 +89,17 @@ async def test_one_that_is_not_saved_is_named_and_the_others_are_saved(
     assert reason in str(caught.value)
     async with Database.open(tmp_path / LATEST, read_only=True) as copy:
         assert (await copy.get_portfolio(runners[0].session.test.id)).step == 1
+
+
+async def test_a_state_that_is_older_than_the_one_saved_is_found_out(
+    database, make_runner, tmp_path
+):
+    runner = await make_runner("one")
+    await save_snapshots(database, [runner], tmp_path)
+    runner.step, runner.answer = 2, "forgets"
+
+    with pytest.raises(SnapshotFailed, match="one: step 2 is not in the database"):
+        await save_snapshots(database, [runner], tmp_path)
 
 
 async def test_one_at_rest_has_stored_all_it_has(database, make_runner, tmp_path):
