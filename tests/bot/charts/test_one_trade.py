@@ -84,6 +84,19 @@ def test_levels_near_by_are_lines_within_the_picture():
     assert chart.trade.stop_loss in [shape.y0 for shape in figure.layout.shapes]
 
 
+@pytest.mark.parametrize(("name", "word"), [("stop_loss", "Stop"), ("take_profit", "Target")])
+def test_where_the_exit_is_at_a_level_one_tag_says_it(name, word):
+    chart = one_trade_chart()
+    levels = {"stop_loss": 39_000.0, "take_profit": 45_000.0}
+    trade = replace(chart.trade, **{**levels, name: chart.trade.exit_price})
+
+    tags = [note.split()[0] for note in texts(one_trade_figure(replace(chart, trade=trade)))]
+
+    other = {"Stop", "Target"} - {word}
+    assert f"<b>{word}" not in tags
+    assert {"<b>Entry", "<b>Exit", f"<b>{other.pop()}"} <= set(tags)
+
+
 def test_a_trade_without_levels_shows_none():
     chart = one_trade_chart()
     bare = replace(chart.trade, stop_loss=None, take_profit=None)
