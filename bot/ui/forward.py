@@ -73,7 +73,7 @@ def stop_preview(view: ForwardView, *, close_positions: bool) -> discord.Embed:
     test, held = view.test, view.positions
     card = Card(f"Stop {test.name}?", colour=WARNING)
     lines = [Markup(f"{escape(test.strategy)} on {escape(test.symbol)} ends for good.")]
-    if held and close_positions:
+    if held and close_positions and view.is_live:
         total = dollars(view.unrealized_usd, sign="+")
         what = plural(len(held), "open position")
         lines.append(Markup(f"**{what} will be closed at the market**, now {total} unrealised:"))
@@ -180,10 +180,9 @@ def _list_line(view: ForwardView) -> Markup:
         plural(view.trades, "trade"),
     ]
     if view.positions:
-        parts.append(
-            f"{plural(len(view.positions), 'open position')}"
-            f" {dollars(view.unrealized_usd, sign='+')}"
-        )
+        profit = view.unrealized_usd
+        known = "" if profit is None else f" {dollars(profit, sign='+')}"
+        parts.append(f"{plural(len(view.positions), 'open position')}{known}")
     if test.fault:
         parts.append(escape(clip(test.fault, 100)))
     elif view.last_close is not None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import discord
 
-from bot.services.forward.overview import ForwardView, PositionView
+from bot.services.forward.overview import ForwardView, PositionView, total_profit_usd
 from bot.services.forward.results import stored_trade_json
 from bot.ui.formats import dollars, moment, percent, plural
 from bot.ui.forward_formats import amount, level, price, reason_text, side_title
@@ -28,9 +28,9 @@ def positions_embeds(views: Sequence[ForwardView], now: int) -> list[discord.Emb
         names = ", ".join(view.test.name for view in views) or "no test is running"
         card = Card("No open positions", colour=NEUTRAL)
         return [card.describe(escape(names)).build()]
-    total = sum(position.profit_usd or 0.0 for _, position in held)
-    title = f"{plural(len(held), 'open position')}, {dollars(total, sign='+')} unrealised"
-    card = Card(title, colour=outcome_colour(total))
+    total = total_profit_usd(position for _, position in held)
+    known = "" if total is None else f", {dollars(total, sign='+')} unrealised"
+    card = Card(f"{plural(len(held), 'open position')}{known}", colour=outcome_colour(total or 0.0))
     for view, position in held[:_SHOWN_POSITIONS]:
         name = f"{side_title(position.position.side, view.test.symbol)} · {view.test.name}"
         card.field(name, _details(view, position, now), inline=False)

@@ -3,6 +3,7 @@
 A test that is alive is read from its engine, any other from the database.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.services.forward.runner import ForwardRunner
@@ -67,9 +68,15 @@ class ForwardView:
         return 100 * (self.equity / self.config.initial_balance - 1)
 
     @property
-    def unrealized_usd(self) -> float:
-        """The profit of all open positions in USD, as far as a price is known."""
-        return sum(view.profit_usd or 0.0 for view in self.positions)
+    def unrealized_usd(self) -> float | None:
+        """The profit of all open positions in USD; None where no price is known."""
+        return total_profit_usd(self.positions)
+
+
+def total_profit_usd(positions: Iterable[PositionView]) -> float | None:
+    """Return the profit of positions in USD, as far as a price is known; None if none is."""
+    known = [view.profit_usd for view in positions if view.profit_usd is not None]
+    return sum(known) if known else None
 
 
 async def view_test(
