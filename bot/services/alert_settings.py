@@ -170,7 +170,7 @@ class AlertSettings:
         kept = await self._values.get_setting(_CHOSEN, {})
         known = {str(state) for state in AlertState}
         pairs = kept.items() if isinstance(kept, dict) else ()
-        chosen = {key: AlertState(state) for key, state in pairs if state in known}
+        chosen = {key: AlertState(state) for key, state in pairs if str(state) in known}
         return AlertStates(chosen)
 
     async def set(self, topic_key: str, state: AlertState) -> AlertChange:

@@ -90,7 +90,9 @@ async def test_an_unknown_kind_is_named():
         await AlertSettings(Values()).set("trades", OFF)
 
 
-@pytest.mark.parametrize("kept", [None, [], "off", {"trade_opened": "loud"}, {"trade_opened": 1}])
+@pytest.mark.parametrize(
+    "kept", [{"fault": ["on"]}, None, [], "off", {"trade_opened": "loud"}, {"trade_opened": 1}]
+)
 async def test_what_can_t_be_understood_counts_as_on(kept):
     states = await AlertSettings(Values(**{KEY: kept})).read()
 
