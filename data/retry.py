@@ -10,13 +10,16 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from data.errors import ExchangeUnavailable
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+
+# Whoever asks during a longer one is told at once.
+LONGEST_PAUSE_S: Final = 180.0
 
 
 class TransientFault(Exception):
@@ -46,7 +49,7 @@ class RetryPolicy:
     tries: int = 7
     first_s: float = 0.5
     longest_s: float = 15.0
-    patience_s: float = 180.0
+    patience_s: float = LONGEST_PAUSE_S
 
     def delay_s(self, failures: int, chance: float) -> float:
         """Return the wait after so many failures in a row; `chance` is 0..1."""
@@ -72,6 +75,9 @@ class WeightBucket:
         """Wait until this weight may be used; callers pass in the order they came.
 
         Whose turn comes while the bucket is closed takes another: all would pass at once after it.
+
+        Raises:
+            TransientFault: it is closed for too long to wait.
         """
         while True:
             await self.wait_open()
@@ -82,8 +88,14 @@ class WeightBucket:
                 return
 
     async def wait_open(self) -> None:
-        """Wait while the bucket is closed."""
+        """Wait while the bucket is closed.
+
+        Raises:
+            TransientFault: that would take too long; says how long.
+        """
         while (wait := self._closed_until - self._timing.monotonic()) > 0:
+            if wait > LONGEST_PAUSE_S:
+                raise TransientFault("not sent, as an earlier request was refused", wait_s=wait)
             await self._timing.sleep(wait)
 
     @property
@@ -111,7 +123,7 @@ class OpenBucket(WeightBucket):
         super().__init__(1.0, 0.0, timing)
 
     async def take(self, weight: float) -> None:
-        """Wait only while the bucket is closed."""
+        """Wait only while the bucket is closed; raises as `wait_open` does."""
         await self.wait_open()
 
 
@@ -131,13 +143,14 @@ async def with_retries(
     started = timing.monotonic()
     for failures in range(1, policy.tries + 1):
         try:
+            await bucket.wait_open()
             return await ask()
         except TransientFault as fault:
-            if fault.wait_s is not None and fault.wait_s > policy.patience_s:
-                raise ExchangeUnavailable(_explain_ban(what, fault, fault.wait_s)) from fault
             is_told = fault.wait_s is not None and bucket.is_closed
             if fault.wait_s is not None:
                 bucket.close_for(fault.wait_s)
+            if fault.wait_s is not None and fault.wait_s > policy.patience_s:
+                raise ExchangeUnavailable(_explain_ban(what, fault, fault.wait_s)) from fault
             if failures == policy.tries:
                 elapsed = timing.monotonic() - started
                 raise ExchangeUnavailable(_explain_end(what, fault, failures, elapsed)) from fault

@@ -137,9 +137,15 @@ async def test_one_refusal_pauses_the_other_requests_too(fake_time):
 
 async def test_a_pause_that_many_requests_meet_is_told_once(retry, fake_time, caplog):
     bucket = OpenBucket(fake_time.timing)
-    bucket.close_for(1000)
+    outcomes = [TransientFault("HTTP 429", wait_s=10), None]
 
-    await retry([TransientFault("HTTP 429", wait_s=10), "answer"], bucket=bucket)
+    async def ask():
+        if fault := outcomes.pop(0):
+            bucket.close_for(10)  # another request has met it just before
+            raise fault
+
+    timing = fake_time.timing
+    await with_retries(ask, "x", bucket=bucket, policy=RetryPolicy(), timing=timing)
     assert caplog.messages == []
 
     await retry([TransientFault("HTTP 429", wait_s=10), "answer"])
@@ -160,3 +166,30 @@ async def test_a_refusal_of_the_last_try_pauses_the_other_requests_too(retry, fa
     began = fake_time.now
     await bucket.take(1)
     assert fake_time.now - began == pytest.approx(10)
+
+
+async def test_a_long_ban_keeps_every_request_from_being_sent_until_it_ends(retry, fake_time):
+    bucket = WeightBucket(10, 20, fake_time.timing)
+    with pytest.raises(ExchangeUnavailable, match="pause of 60 minutes"):
+        await retry([TransientFault("HTTP 418", wait_s=3600)], bucket=bucket)
+
+    with pytest.raises(ExchangeUnavailable, match=r"not sent.*pause of 60 minutes"):
+        await retry([AssertionError("it was sent")], bucket=bucket)
+    assert fake_time.slept == []
+
+    fake_time.now += 3600 - 100
+    assert await retry(["answer"], bucket=bucket) == "answer"
+    assert sum(fake_time.slept) == pytest.approx(100)
+
+
+async def test_who_waits_for_its_turn_when_a_long_ban_comes_is_told(fake_time):
+    async def ban_meanwhile(seconds):
+        bucket.close_for(3600)
+        await fake_time.sleep(seconds)
+
+    bucket = WeightBucket(1, 1, replace(fake_time.timing, sleep=ban_meanwhile))
+    await bucket.take(1)
+
+    with pytest.raises(TransientFault) as caught:
+        await bucket.take(5)
+    assert caught.value.wait_s == pytest.approx(3595)
