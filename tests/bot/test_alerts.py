@@ -1,13 +1,19 @@
 """What the alerter stores: a fault anew after each resumption, once however often it is noted."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from bot.alerts import DiscordAlerter, forget_told_fault
+from bot.alerts import FAULT, RECOVERY, DiscordAlerter, forget_told_fault
 from bot.outbox import OutboxSender
 from bot.repeats import RepeatLedger
+from bot.services.forward.alerts import TRADE_CLOSE, TRADE_OPEN
 from data.database import Database, NewForwardTest
+from data.errors import StoreError
+from data.storage.records import ForwardTestStatus
+from data.streams.events import AlertKind, ConnectionAlert
+from engine.orders import ExitReason, Position, Side, Trade
 
 
 class Channel:
@@ -96,3 +102,105 @@ async def test_a_process_that_dies_while_a_fault_is_forgotten_forgets_all_or_not
     assert await database.get_setting(told) == before is not None
     await forget_told_fault(database, test)
     assert await database.get_setting(told) is None
+
+
+class BrokenDatabase:
+    """Can store nothing."""
+
+    def __getattr__(self, name):
+        def refuse(*arguments):
+            raise StoreError("disk full")
+
+        return refuse
+
+
+@pytest.fixture
+def runner(test):
+    """What runs the test, with two positions open."""
+    portfolio = SimpleNamespace(positions=[1, 2])
+    return SimpleNamespace(
+        session=SimpleNamespace(test=test, engine=SimpleNamespace(portfolio=portfolio))
+    )
+
+
+async def test_a_fault_that_can_not_be_stored_is_shouted_at_once(runner, caplog):
+    shouted, touched = [], []
+
+    async def shout(text):
+        shouted.append(text)
+
+    alerter = DiscordAlerter(BrokenDatabase(), wake=lambda: None, touch=touched.append, shout=shout)
+    alerter.on_fault(runner, "out of ideas")
+    await alerter.close()
+
+    assert shouted == ["🛑 Forward test one is faulted: out of ideas"]
+    assert touched == [runner.session.test.id]
+    assert "could not be stored: disk full" in caplog.text
+
+
+async def test_without_anybody_to_shout_to_such_a_fault_is_in_the_log(runner, caplog):
+    alerter = DiscordAlerter(BrokenDatabase(), wake=lambda: None)
+    alerter.on_fault(runner, "out of ideas")
+    await alerter.close()
+
+    assert "the fault of one could not be stored: disk full" in caplog.text
+
+
+async def test_an_alert_of_the_connection_that_can_not_be_stored_ends_nothing(caplog):
+    alerter = DiscordAlerter(BrokenDatabase(), wake=lambda: None)
+    alert = ConnectionAlert(AlertKind.UNREACHABLE, "simulated", 3, 9.0, "refused", ("BTC/USDT",))
+    alerter.on_connection(alert)
+    alerter.on_connection(alert)
+    await alerter.close()
+
+    assert caplog.messages == ["an alert could not be stored"] * 2
+
+
+async def test_a_fault_that_the_end_of_the_process_kept_untold_is_told_once(
+    database, test, alerter
+):
+    await database.set_forward_test_status(test.id, ForwardTestStatus.FAULTED, fault="lost power")
+    for _ in range(2):
+        await alerter.on_attended([])
+    (message,) = await database.take_due_messages()
+
+    assert (message.kind, message.payload["reason"]) == (FAULT, "lost power")
+
+
+async def test_a_step_that_told_nobody_wakes_nobody(database, runner, test):
+    woken, touched = [], []
+    alerter = DiscordAlerter(database, wake=lambda: woken.append(1), touch=touched.append)
+    alerter.on_step(runner, SimpleNamespace(alerts=(), test_id=test.id))
+    assert (woken, touched) == ([], [])
+    alerter.on_step(runner, SimpleNamespace(alerts=("opened",), test_id=test.id))
+    assert (woken, touched) == ([1], [test.id])
+
+
+async def test_a_test_left_on_another_exchange_is_told_with_how_to_reach_it(
+    database, test, alerter
+):
+    await alerter.on_attended([test])
+    (message,) = await database.take_due_messages()
+
+    assert message.kind == RECOVERY
+    (left,) = message.payload["left"]
+    assert left["reason"] == "it runs on simulated: start the bot with EXCHANGE=simulated"
+
+
+async def test_a_position_and_its_trade_told_outside_a_step_are_each_told_once(
+    database, test, alerter
+):
+    position = Position(7, Side.LONG, 60_000, 100.0, 2.0, 200.0, 0.1)
+    trade = Trade(
+        7, Side.LONG, 60_000, 100.0, 120_000, 103.0, 2.0, 200.0, 6.0, 3.0, 0.1,
+        ExitReason.TAKE_PROFIT,
+    )  # fmt: skip
+    for _ in range(2):
+        await alerter.on_trade_open(test, position, equity=10_000.0)
+        await alerter.on_trade_close(test, trade, equity=10_006.0, recovered=True)
+    messages = await database.take_due_messages()
+
+    assert [message.kind for message in messages] == [TRADE_OPEN, TRADE_CLOSE]
+    assert [message.payload["equity"] for message in messages] == [10_000.0, 10_006.0]
+    assert [message.payload["recovered"] for message in messages] == [False, True]
+    assert messages[1].payload["time"] == 120_000
