@@ -1,6 +1,9 @@
-"""The doctor's look at the machine: folder, database, browser, volume."""
+"""The doctor's look at the machine: folder, disk, database, strategies, browser, exchange."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +11,8 @@ from bot.charts.errors import ChartUnavailable
 from bot.services.health import Verdict, examine
 from bot.settings import Settings
 from data.database import Database
+from data.simulator.clock import SteppedClock
+from data.simulator.server import SimulatedExchange
 
 
 @pytest.fixture
@@ -104,3 +109,72 @@ async def test_a_folder_beside_the_volume_is_a_problem(findings, tmp_path):
     )
     assert found["data folder"].verdict is Verdict.PROBLEM
     assert "lost at the next deploy" in found["data folder"].text
+
+
+async def test_a_data_folder_that_can_not_be_made_is_a_problem_with_what_to_set(findings, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    finding = (await findings(data_dir=tmp_path / "file" / "var"))["data folder"]
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert str(tmp_path / "file" / "var") in finding.text
+    assert "DATA_DIR" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(999_999_999, Verdict.WARNING), (1_000_000_000, Verdict.OK)]
+)
+async def test_a_disk_that_is_nearly_full_is_a_warning(findings, monkeypatch, free, verdict):
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("bot.services.health.shutil.disk_usage", lambda folder: usage)
+    finding = (await findings())["disk"]
+
+    assert (finding.verdict, finding.text) == (verdict, "1.0 GB free")
+
+
+async def test_a_folder_without_strategies_is_a_warning(findings, tmp_path):
+    (tmp_path / "none").mkdir()
+    finding = (await findings(strategies_dir=tmp_path / "none"))["strategies"]
+
+    assert (finding.verdict, finding.text) == (Verdict.WARNING, f"0 in {tmp_path / 'none'}")
+    assert "STRATEGIES_DIR" in finding.mend
+
+
+async def test_a_strategy_that_does_not_load_is_a_warning_that_names_it(findings, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "crooked.py").write_text("def half(:\n")
+    finding = (await findings(strategies_dir=tmp_path / "own"))["strategies"]
+
+    assert finding.verdict is Verdict.WARNING
+    assert "crooked" in finding.mend
+
+
+async def test_an_exchange_at_hand_is_well_and_one_with_another_time_a_warning(
+    findings, monkeypatch
+):
+    # A slow machine is no clock that is off: an hour is, and no test takes as long.
+    monkeypatch.setattr("bot.services.health._LARGE_CLOCK_OFFSET_MS", 3_600_000)
+    async with (
+        SimulatedExchange(seed=1) as here,
+        SimulatedExchange(seed=1, clock=SteppedClock(1_735_741_830_250)) as elsewhen,
+    ):
+        well = (await findings(exchange_rest_url=here.rest_url))["exchange simulated"]
+        late = (await findings(exchange_rest_url=elsewhen.rest_url))["exchange simulated"]
+
+    assert well.verdict is Verdict.OK
+    assert "reached in" in well.text
+    assert late.verdict is Verdict.WARNING
+    assert "clock is off" in late.mend
+
+
+async def test_an_exchange_that_never_answers_is_a_problem(findings, monkeypatch):
+    @asynccontextmanager
+    async def never(settings):
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr("bot.services.health.open_exchange", never)
+    monkeypatch.setattr("bot.services.health._EXCHANGE_TIMEOUT_S", 0)
+    finding = (await findings())["exchange simulated"]
+
+    assert (finding.verdict, finding.text) == (Verdict.PROBLEM, "no answer within 0 s")
+    assert "EXCHANGE_REST_URL" in finding.mend
