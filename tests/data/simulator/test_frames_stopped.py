@@ -51,6 +51,8 @@ async def test_a_clock_moved_by_hand_never_stops_the_frames():
     async with SimulatedExchange(seed=4, clock=SteppedClock(NOW)) as exchange:
         waiting = asyncio.create_task(exchange.wait_broken())
         await exchange.clock.advance_to(NOW + 60_000)
+        for _ in range(5):
+            await asyncio.sleep(0)
         assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
