@@ -1,6 +1,7 @@
 """Asking a strategy for its signals: every call of `on_candle` is here. No trading rules here."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from engine.errors import StrategyFailed
 from engine.failures import describe_failure
@@ -51,16 +52,29 @@ def ask_in_a_row(
     return _checked(signals, strategy)
 
 
-def _checked(signals: list[Signal] | Signal | None, strategy: Strategy) -> list[Signal]:
-    if not signals:
+def _checked(signals: object, strategy: Strategy) -> list[Signal]:
+    if signals is None:
         return []
-    if isinstance(signals, Signal):
-        return [signals]
-    answer = list(signals)
+    answer = signals if isinstance(signals, list) else _listed(signals, strategy)
     for signal in answer:
         if not isinstance(signal, Signal):
-            raise StrategyFailed(
-                f"{type(strategy).__name__}.on_candle must return a list of Signal, "
-                f"got {signals!r:.80}"
-            )
-    return answer
+            raise _refusal(signals, strategy)
+    return list(answer)
+
+
+def _listed(signals: object, strategy: Strategy) -> list[Any]:
+    if isinstance(signals, Signal):
+        return [signals]
+    if not isinstance(signals, Iterable):
+        if not signals:  # `return condition and [...]`
+            return []
+        raise _refusal(signals, strategy)
+    try:
+        return list(signals)  # a generator runs the strategy's code here
+    except Exception as error:
+        raise describe_failure(error, strategy) from error
+
+
+def _refusal(signals: object, strategy: Strategy) -> StrategyFailed:
+    name = type(strategy).__name__
+    return StrategyFailed(f"{name}.on_candle must return a list of Signal, got {signals!r:.80}")

@@ -120,4 +120,6 @@ def _problem(strategy: type[Strategy], item: Any) -> str:
         hint = nearest(name, known)
         choice = f"did you mean {hint}? " if hint else ""
         return f"unknown parameter {name}: {choice}known are {', '.join(known) or 'none'}"
+    if not name:  # a rule for all of them together; pydantic puts its own words before ours
+        return f"parameters: {item['msg'].removeprefix('Value error, ')}"
     return f"parameter {name}: {item['msg']}, got {item['input']!r}"

@@ -157,12 +157,32 @@ def test_a_strategy_that_raises_is_told_by_its_own_file_and_line(candles):
         _run(Case, candles([FLAT]))
 
 
-def test_a_strategy_that_returns_something_else_is_told_so(candles):
+@pytest.mark.parametrize("answer", [["buy"], 5, "buy", {"open": 1}, True])
+def test_a_strategy_that_returns_something_else_is_told_so(candles, answer):
     class Case(Scripted):
         def on_candle(self, data, portfolio):
-            return ["buy"]
+            return answer
 
     with pytest.raises(StrategyFailed, match="must return a list of Signal"):
+        _run(Case, candles([FLAT]))
+
+
+@pytest.mark.parametrize("answer", [None, [], (), False, 0])
+def test_a_strategy_that_wants_nothing_may_say_so_in_any_way(candles, answer):
+    class Case(Scripted):
+        def on_candle(self, data, portfolio):
+            return answer
+
+    assert _run(Case, candles([FLAT] * 3)).trades == ()
+
+
+def test_a_strategy_that_breaks_while_it_yields_signals_is_told_the_line(candles):
+    class Case(Scripted):
+        def on_candle(self, data, portfolio):
+            yield from ()
+            raise KeyError("oops")
+
+    with pytest.raises(StrategyFailed, match=r"Case raised KeyError.*test_backtest\.py, line \d+"):
         _run(Case, candles([FLAT]))
 
 

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import model_validator
 
 from engine import Field, Signal, Strategy, StrategyParams
 from engine.errors import InvalidParams, StrategyError, UnknownTimeframe
@@ -79,3 +80,20 @@ def test_a_strategy_that_keeps_no_state_saves_nothing():
     strategy = Example()
     strategy.set_state(strategy.get_state())
     assert strategy.get_state() == {}
+
+
+def test_a_rule_for_several_parameters_is_told_in_its_own_words():
+    class Crossing(Strategy):
+        class Params(StrategyParams):
+            fast: int = Field(10, description="fast")
+            slow: int = Field(30, description="slow")
+
+            @model_validator(mode="after")
+            def _in_order(self):
+                if self.fast >= self.slow:
+                    raise ValueError("fast must be below slow")
+                return self
+
+    with pytest.raises(InvalidParams) as told:
+        Crossing.make_params({"fast": 40})
+    assert str(told.value).endswith("parameters: fast must be below slow")
