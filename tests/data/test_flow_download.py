@@ -58,3 +58,18 @@ def test_rates_of_other_times_than_asked_for_are_refused_with_one_of_them():
     values = TimedValues(np.array([0, HOUR, DAY]), np.array([0.1, 0.1, 0.1]))
     with pytest.raises(ExchangeUnavailable, match=f"1 of 3 values are for other times.*{DAY}"):
         check_window(values, (0, DAY), "funding rates of X")
+
+
+async def test_candles_stay_as_they_are_where_the_exchange_tells_no_open_interest(
+    binance, provide, store, market
+):
+    binance.spoil = lambda path, query, answer: [] if "openInterestHist" in path else answer
+    provider, key = provide("binance", binance.url, "BTC/USDT:USDT")
+    present = market.now // MINUTE * MINUTE
+    async with provider:
+        summary = await provider.complete(key, present - DAY, present)
+
+    assert binance.asked("openInterestHist")
+    assert summary.notices == ()
+    assert store.read(key).open_interest is None
+    assert store.coverage(key).candles == DAY // MINUTE

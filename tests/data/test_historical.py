@@ -674,3 +674,12 @@ async def test_the_provider_opens_again_after_it_was_closed(binance, provide, pr
         summary = await provider.top_up(key)
 
     assert summary.fetched == 60
+
+
+async def test_all_who_ask_at_once_share_one_exchange(binance, provide):
+    provider, _ = provide("binance", binance.url)
+    async with provider:
+        first, second = await asyncio.gather(provider.exchange(), provider.exchange())
+        third = await provider.exchange()
+
+    assert first is second is third

@@ -253,3 +253,11 @@ def test_the_newest_open_interest_is_asked_where_no_stream_tells_it():
     assert Binance().newest_open_interest_call(SPOT) is None
     assert Bybit().newest_open_interest_call(PERPETUAL) is None
     assert Hyperliquid().newest_open_interest_call(COIN) is None
+
+
+@pytest.mark.parametrize("name", ["binance", "bybit", "hyperliquid"])
+@pytest.mark.parametrize("records", [None, {"code": -1}, "<html>"], ids=str)
+def test_funding_that_is_no_list_is_unreadable(name, records):
+    answer = {"result": {"list": records}} if name == "bybit" else records
+    with pytest.raises(ValueError, match=r"should be a list|not a list"):
+        find_venue(name).parse_funding(answer)

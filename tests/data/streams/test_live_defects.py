@@ -11,7 +11,7 @@ from data.venues.base_stream import Answer
 from data.venues.binance_stream import BinanceStream, simulated_stream
 
 FIRST = 1_735_741_800_000
-BTC = "btcusdt@kline_1m"
+BTC, ETH = "btcusdt@kline_1m", "ethusdt@kline_1m"
 CHECK_S, RECONNECT_S = 7.0, 1.5
 
 
@@ -163,3 +163,36 @@ def test_without_anybody_to_tell_an_alert_is_in_the_log(caplog):
         ("INFO", "simulated recovered after 3 attempts"),
         ("ERROR", "live data of BTC/USDT ended: delisted"),
     ]
+
+
+async def test_a_symbol_that_joins_while_the_time_is_asked_for_comes_up_once(
+    open_market, recorder, monkeypatch
+):
+    is_asked, goes_on = asyncio.Event(), asyncio.Event()
+    first, joining = recorder(), recorder()
+    async with open_market() as market:
+        await market.live.subscribe_market("BTC/USDT", first)
+        await market.until_subscribed([BTC])
+        (group,) = market.live._groups
+        ask = group._now
+
+        async def ask_slowly():
+            is_asked.set()
+            await goes_on.wait()
+            return await ask()
+
+        monkeypatch.setattr(group, "_now", ask_slowly)
+        await market.exchange.set_faults(drop_sockets=True)
+        await market.timing.wake(RECONNECT_S)
+        async with asyncio.timeout(10):
+            await is_asked.wait()
+        await market.live.subscribe_market("ETH/USDT", joining)
+        goes_on.set()
+        await first.up()
+        await market.until_subscribed([BTC, ETH])
+        await market.pass_minutes(1)
+        await joining.candles(1)
+
+        assert [health.reconnects for health in market.live.health()] == [1, 0]
+    assert joining.outages == []
+    assert joining.minutes == [0]
