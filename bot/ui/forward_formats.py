@@ -1,5 +1,6 @@
 """Prices, sizes and positions as text. Pure functions."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 from bot.charts.formats import price_prefix
@@ -18,14 +19,14 @@ def price(value: float | None, symbol: str) -> Markup:
     elif abs(value) >= 1:
         text = number(value, digits=4)
     else:
-        text = Markup(f"{value:.6g}")
+        text = Markup(f"{_plain(value):f}")
     return Markup(f"{price_prefix(symbol)}{text}")
 
 
 def amount(size: float, symbol: str) -> Markup:
     """Return a size with its asset: 0.1523 BTC."""
     base = symbol.partition("/")[0]
-    return Markup(f"{size:,.6g} {escape(base)}")
+    return Markup(f"{_plain(size):,f} {escape(base)}")
 
 
 def level(value: float | None, reference: float | None, symbol: str) -> Markup:
@@ -47,3 +48,8 @@ def reason_text(reason: Any) -> str:
     """Return why a position was closed, in words."""
     words = {"manual": "closed by hand", "end": "end of the run"}
     return words.get(str(reason), str(reason).replace("_", " "))
+
+
+def _plain(value: float) -> Decimal:
+    """Six digits that count, never written with an exponent."""
+    return Decimal(f"{value:.6g}")
