@@ -43,8 +43,8 @@ class LiveTable:
         """Show the new state; trades get a line of their own."""
         for trade in record.trades:
             self._console.print(
-                f"{format_time(trade.exit_time)} closed {trade.side} {trade.size:g} at "
-                f"{trade.exit_price:g}: {trade.pnl:+.2f} USD ({trade.exit_reason})"
+                f"{format_time(trade.exit_time)} closed {trade.side} {trade.size:.10g} at "
+                f"{trade.exit_price:.10g}: {trade.pnl:+.2f} USD ({trade.exit_reason})"
                 f"{', recovered' if record.recovered else ''}",
                 soft_wrap=True,
             )
@@ -56,7 +56,9 @@ class LiveTable:
 
     def on_recovered(self, runner: ForwardRunner, away: WhileAway) -> None:
         """Say what was made up for."""
-        self._console.print(f"resumed: {away.candles} candles and {away.trades} trades made up for")
+        candles = f"{away.candles} candle{'s' * (away.candles != 1)}"
+        trades = f"{away.trades} trade{'s' * (away.trades != 1)}"
+        self._console.print(f"resumed: {candles} and {trades} made up for")
 
 
 def render(runner: ForwardRunner) -> Table:
@@ -67,15 +69,19 @@ def render(runner: ForwardRunner) -> Table:
     table = Table(title=f"{session.test.name} · {session.test.symbol}", show_header=False)
     table.add_row("equity, USD", f"{book.equity:,.2f}")
     table.add_row("balance, USD", f"{book.balance:,.2f}")
-    table.add_row("price", f"{book.last_price:g}")
+    table.add_row("price", f"{book.last_price:.10g}")
     table.add_row("last candle", format_time(last) if last else "none yet")
     for position in book.positions:
         profit = position.unrealized_pnl(book.last_price)
-        levels = f"stop {position.stop_loss or '–'}, target {position.take_profit or '–'}"
+        levels = f"stop {_level(position.stop_loss)}, target {_level(position.take_profit)}"
         table.add_row(
             f"{position.side} #{position.id}",
-            f"{position.size:g} at {position.entry_price:g}, {profit:+,.2f} USD, {levels}",
+            f"{position.size:.10g} at {position.entry_price:.10g}, {profit:+,.2f} USD, {levels}",
         )
     if runner.down_since is not None:
         table.add_row("stream", f"down since {format_time(runner.down_since)}")
     return table
+
+
+def _level(price: float | None) -> str:
+    return "–" if price is None else f"{price:.10g}"

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from bot.console import forward_table
-from bot.console.forward_table import LiveTable
+from bot.console.forward_table import LiveTable, render
 from bot.services.forward.service import WhileAway
 from engine.orders import ExitReason, Position, Side, Trade
 
@@ -62,7 +62,7 @@ def test_a_terminal_shows_the_book_the_positions_and_a_broken_stream(table_on, m
 
     assert "tester · BTC/USDT" in shown
     assert "10,006.00" in shown
-    assert "2 at 100, +6.00 USD, stop 95.0, target –" in shown
+    assert "2 at 100, +6.00 USD, stop 95, target –" in shown
     assert "down since 2024-01-01T00:05:00Z" in shown
 
 
@@ -106,3 +106,13 @@ def test_a_fault_is_told_word_for_word_whatever_brackets_it_has(table_on, make_r
 
     assert "resumed: 3 candles and 2 trades made up for" in shown
     assert "faulted: KeyError: [/bold] of ['close']" in shown
+
+
+def test_prices_are_shown_to_the_last_digit_and_one_is_singular(table_on, make_runner, capsys):
+    with table_on(terminal=False) as table:
+        table.on_recovered(make_runner(), WhileAway(START, START + 2 * MINUTE_MS, 1, 1))
+        table._console.print(render(make_runner(price=43_509.93)))
+    shown = capsys.readouterr().err
+
+    assert "resumed: 1 candle and 1 trade made up for" in shown
+    assert "43509.93" in shown
