@@ -1,7 +1,8 @@
 """PNG pictures of figures from one browser. No figures are made here, no files are found.
 
 The browser comes up with the first picture, stays for the next ones, and goes when none has been
-wanted for a while. When it is gone or dies, the next picture starts another.
+wanted for a while. When it is gone or dies, the next picture starts another. Where there is too
+little memory for a browser, none is started: the whole machine would hang with it.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from bot.charts.chromium import HOW_TO_GET_ONE
 from bot.charts.errors import BrowserDied, ChartUnavailable, RenderFailed
 from bot.charts.theme import HEIGHT, SCALE, WIDTH
+from bot.memory_room import memory_room
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,8 +31,14 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 2
 _LOOK_AFTER_S: Final = 0.2
-# It takes 130 to 200 MB, and one to three seconds to start again.
+_MB: Final = 1024 * 1024
+# What a browser takes, its program's pages included; with less it draws for minutes, or never.
+_NEEDED_MB: Final = 360
+_NEEDED_MB_BY_NAME: Final = {"chromium-headless-shell": 240, "chrome-headless-shell": 240}
+# It takes one to three seconds to start again, but where no worker fits beside it, it goes soon.
 _IDLE_S: Final = 180.0
+_CRAMPED_IDLE_S: Final = 3.0
+_WORKER_MB: Final = 300
 
 # Calls a function in so many seconds, unless the handle is cancelled before; as of an event loop.
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
@@ -41,7 +49,7 @@ class PngRenderer:
 
     `browser` is the program, None where there is none (then `render` raises `ChartUnavailable`).
     Nothing here blocks the event loop: the browser has a thread of its own. `call_later` is the
-    event loop's unless given.
+    event loop's unless given, `room` tells how many bytes more may be used.
     """
 
     def __init__(
@@ -52,12 +60,15 @@ class PngRenderer:
         start_timeout_s: float = 60.0,
         idle_s: float = _IDLE_S,
         call_later: CallLater | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self._browser = browser
         self._timeout_s = timeout_s
         self._start_timeout_s = start_timeout_s
         self._idle_s = idle_s
         self._call_later = call_later
+        self._room = room
+        self._is_cramped = False
         self._users = 0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
@@ -88,7 +99,7 @@ class PngRenderer:
         Without a height, the figure's own counts. Calls may come at once; each waits for its turn.
 
         Raises:
-            ChartUnavailable: there is no browser, or it does not start.
+            ChartUnavailable: there is no browser, no memory for it, or it does not start.
             RenderFailed: the browser refused the figure, died twice over it or took too long.
         """
         with self._in_use():
@@ -125,7 +136,8 @@ class PngRenderer:
             self._users -= 1
             if not self._users and self._thread is not None:
                 call_later = self._call_later or asyncio.get_running_loop().call_later
-                self._idle_timer = call_later(self._idle_s, self._end_browser)
+                idle_s = min(self._idle_s, _CRAMPED_IDLE_S) if self._is_cramped else self._idle_s
+                self._idle_timer = call_later(idle_s, self._end_browser)
 
     def _stop_waiting(self) -> None:
         timer, self._idle_timer = self._idle_timer, None
@@ -172,12 +184,21 @@ class PngRenderer:
 
     async def _started(self, browser: Path, *, sandbox: bool) -> "BrowserThread":
         if self._thread is None:
-            thread_class = await asyncio.to_thread(_thread_class)
+            thread_class = await asyncio.to_thread(self._prepare, browser)
             self._thread = thread_class(browser, sandbox=sandbox)
             self._thread.start()
         async with asyncio.timeout(self._start_timeout_s):
             await asyncio.shield(asyncio.wrap_future(self._thread.started))
         return self._thread
+
+    def _prepare(self, browser: Path) -> "type[BrowserThread]":
+        room_mb, needed_mb = (self._room or memory_room)() // _MB, _needed_mb(browser)
+        if room_mb < needed_mb:
+            raise ChartUnavailable(
+                f"too little memory for a browser: {room_mb} MB are left, it takes {needed_mb} MB"
+            )
+        self._is_cramped = room_mb < needed_mb + _WORKER_MB
+        return _thread_class()
 
     async def _discard(self) -> None:
         thread, self._thread = self._thread, None
@@ -217,6 +238,10 @@ def _thread_class() -> "type[BrowserThread]":
     from bot.charts.browser import BrowserThread
 
     return BrowserThread
+
+
+def _needed_mb(browser: Path) -> int:
+    return _NEEDED_MB_BY_NAME.get(browser.name, _NEEDED_MB)
 
 
 def _plain(figure: "Figure | Mapping[str, Any] | str") -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any, Final, Self, TypeVar
 import psutil
 
 from bot.errors import BotError
+from bot.memory_room import memory_room
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -33,6 +34,8 @@ Report = Callable[[Any], None]
 _LARGE_BYTES: Final = 320 * 1024 * 1024
 # Where memory ends, a backtest goes before the bot and the forward tests in it.
 _EXPENDABLE: Final = "800"
+# A browser with two pictures fits into it: where less is left, no worker is kept for the next work.
+_NEEDED_ROOM_BYTES: Final = 400 * 1024 * 1024
 # Idle it would keep that memory; another takes a second to start.
 _IDLE_S: Final = 300.0
 
@@ -89,15 +92,22 @@ class WorkerPool:
     """At most `size` spawned processes, started when first needed; work waits its turn in order.
 
     Cancelling `run` kills the process at work and leaves the others alone. A process without work
-    for `idle_s` is ended. `call_later` is the event loop's unless given.
+    for `idle_s` is ended, and at once where memory is short. `call_later` is the event loop's
+    unless given, `room` tells how many bytes more may be used.
     """
 
     def __init__(
-        self, size: int, *, idle_s: float = _IDLE_S, call_later: CallLater | None = None
+        self,
+        size: int,
+        *,
+        idle_s: float = _IDLE_S,
+        call_later: CallLater | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self.size = size
         self._idle_s = idle_s
         self._call_later = call_later
+        self._room = room
         self._slots = asyncio.Semaphore(size)
         # Pipes block, so they get threads of their own: the loop's few are for file work.
         self._threads = ThreadPoolExecutor(2 * size + 2, thread_name_prefix="jesse-pipe")
@@ -165,11 +175,14 @@ class WorkerPool:
 
     async def _put_back(self, worker: _Worker) -> None:
         self._busy.discard(worker)
-        if await self._in_thread(worker.is_fit):
+        if await self._in_thread(worker.is_fit) and await self._in_thread(self._has_room):
             call_later = self._call_later or asyncio.get_running_loop().call_later
             self._idle[worker] = call_later(self._idle_s, partial(self._end_idle, worker))
         else:
             await self._in_thread(worker.kill)
+
+    def _has_room(self) -> bool:
+        return (self._room or memory_room)() >= _NEEDED_ROOM_BYTES
 
     def _end_idle(self, worker: _Worker) -> None:
         del self._idle[worker]

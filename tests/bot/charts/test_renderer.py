@@ -13,6 +13,7 @@ from bot.charts import renderer as module
 from bot.charts.errors import BrowserDied, ChartUnavailable, RenderFailed
 from bot.charts.renderer import PngRenderer
 
+MB = 1024 * 1024
 SMALL = {"data": [{"y": [1, 3, 2]}]}
 BROWSER = Path("/bin/sh")
 
@@ -116,6 +117,7 @@ def on_paper(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperBrowsers]:
         browsers = PaperBrowsers(*script)
         monkeypatch.setattr(module, "_thread_class", lambda: browsers)
         monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(module, "memory_room", lambda: 8000 * MB)
         return browsers
 
     return install
@@ -362,6 +364,39 @@ async def test_a_failed_picture_leaves_no_browser_for_ever(on_paper, clock):
         await endings(renderer)
 
         assert browsers.made[0].closed == [False]
+
+
+async def test_where_little_memory_is_left_the_browser_goes_soon(on_paper, clock):
+    browsers = on_paper(b"png")
+    rooms = [500 * MB, 1000 * MB]
+
+    async with PngRenderer(
+        BROWSER, call_later=clock.call_later, room=lambda: rooms.pop(0)
+    ) as renderer:
+        await renderer.render(SMALL)
+        await clock.advance(3.0)
+        await endings(renderer)
+        assert browsers.made[0].closed == [False]
+
+        await renderer.render(SMALL)
+        await clock.advance(100.0)
+        assert browsers.made[1].close_thread is None
+    assert not rooms
+
+
+@pytest.mark.parametrize(("name", "needed"), [("chromium", 360), ("chromium-headless-shell", 240)])
+async def test_a_browser_that_has_no_room_is_not_started(on_paper, tmp_path, name, needed):
+    browsers = on_paper(b"png")
+    browser = tmp_path / name
+    browser.touch()
+    rooms = [(needed - 1) * MB, needed * MB]
+
+    async with PngRenderer(browser, room=lambda: rooms.pop(0)) as renderer:
+        with pytest.raises(ChartUnavailable, match=f"{needed - 1} MB are left.*takes {needed} MB"):
+            await renderer.render(SMALL)
+        assert browsers.made == []
+        # Once a browser is there, what is left says nothing.
+        assert [await renderer.render(SMALL) for _ in range(2)] == [b"png"] * 2
 
 
 async def test_no_timer_outlives_the_renderer(on_paper):

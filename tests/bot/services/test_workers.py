@@ -84,6 +84,11 @@ class Clock:
                 timer._run()
 
 
+@pytest.fixture(autouse=True)
+def much_memory(monkeypatch):
+    monkeypatch.setattr("bot.services.workers.memory_room", lambda: 8 * 2**30)
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -253,6 +258,15 @@ async def test_of_two_processes_the_one_that_is_not_needed_goes(clock):
         await asyncio.gather(*pool._endings)
 
         assert [is_alive(process) for process in processes] == [False, True]
+
+
+async def test_where_memory_is_short_a_process_is_not_kept_for_the_next_work():
+    rooms = [399 * 2**20, 400 * 2**20]
+    async with WorkerPool(1, room=lambda: rooms.pop(0)) as pool:
+        first = await pool.run(process_id, None)
+        assert not is_alive(first)
+        second = await pool.run(process_id, None)
+        assert is_alive(second)
 
 
 async def test_leaving_the_pool_stops_its_timers_and_waits_for_what_is_ending(clock):
