@@ -149,7 +149,7 @@ def _results(
     data: BacktestData,
     run_id: str,
 ) -> BacktestResults:
-    trades = tuple(event.trade for event in events if isinstance(event, PositionClosed))
+    trades = tuple([event.trade for event in events if isinstance(event, PositionClosed)])
     equity = EquityCurve(run.close_time, mark_equity(engine.ledger, first, run.close))
     start, end = int(run.timestamp[0]), int(run.timestamp[-1]) + run.step_ms
     totals = engine.desk.totals
@@ -187,14 +187,14 @@ def _passport(
     request: BacktestRequest, run: CandleSeries, data: BacktestData, trades: Sequence[Trade]
 ) -> DataPassport:
     gaps = run.gaps()
-    touching = tuple(
+    touching = [
         trade.id
-        for trade in trades
+        for trade in (trades if gaps else ())
         if any(
             trade.entry_time <= gap.last + run.step_ms and trade.exit_time >= gap.first
             for gap in gaps
         )
-    )
+    ]
     return DataPassport(
         source=request.exchange,
         timeframe=run.timeframe,
@@ -203,7 +203,7 @@ def _passport(
         gaps=gaps,
         sha256=data.sha256,
         volume_delta_source=data.volume_delta_source,
-        trades_touching_gaps=touching,
+        trades_touching_gaps=tuple(touching),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InvalidCandles
+from engine.records import quick_to_make
 from engine.timeframe import (
     bucket_opens,
     bucket_starts,
@@ -31,6 +32,7 @@ def format_time(timestamp: int) -> str:
     return datetime.fromtimestamp(timestamp / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Candle:
     """One closed candle; `timestamp` is its open time in ms UTC, volumes are in the base asset."""

@@ -218,7 +218,8 @@ class Engine:
         for position in self.portfolio.positions:
             self._monitor.watch(position, self._watch_from)
         self._watch_account()
-        self.ledger = [self._entry(max(self.market.position - 1, 0))]
+        self.ledger = []
+        self._note_book(max(self.market.position - 1, 0))
         self._mark()
         self._find_funding()
 
@@ -282,21 +283,22 @@ class Engine:
 
     def _emit(self, event: Event) -> None:
         self._events.append(event)
-        if isinstance(event, SignalRejected):
-            return
         if isinstance(event, PositionOpened):
             self._monitor.watch(event.position, self._watch_from)
         elif isinstance(event, PositionClosed):
             self._monitor.forget(event.trade.id)
+        elif isinstance(event, SignalRejected):
+            return
         self._watch_account()
-        self.ledger.append(self._entry(self._index))
+        self._note_book(self._index)
 
-    def _entry(self, index: int) -> LedgerEntry:
+    def _note_book(self, index: int) -> None:
         book = self.portfolio
-        return LedgerEntry(index, book.balance, book.net_size, book.net_cost)
+        self.ledger.append(LedgerEntry(index, book.balance, book.net_size, book.net_cost))
 
     def _watch_account(self) -> None:
         """Watch the price at which all positions together have used the balance up."""
-        net_long = self.portfolio.net_size > 0
-        level = self.portfolio.liquidation_price
-        self._monitor.watch_account(level, net_long=net_long, index=self._watch_from)
+        book = self.portfolio
+        self._monitor.watch_account(
+            book.liquidation_price, net_long=book.net_size > 0, index=self._watch_from
+        )

@@ -195,12 +195,11 @@ class TimeframeData:
             flow = (*FLOW_COLUMNS, "cvd")
             self._flow = [columns[name].data if columns.has(name) else None for name in flow]
         prices = [column[index] for column in self._prices]
-        # NaN, which differs from itself, is an unknown value.
-        flow_values = [
-            None if column is None or (value := column[index]) != value else value
-            for column in self._flow
-        ]
-        return Candle(*prices, *flow_values)
+        for column in self._flow:
+            # NaN, which differs from itself, is an unknown value.
+            known = column is not None and (value := column[index]) == value
+            prices.append(value if known else None)
+        return Candle(*prices)
 
 
 class MultiTimeframeData(Mapping[str, TimeframeData]):

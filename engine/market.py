@@ -28,19 +28,20 @@ class Wakes:
     """The closes at which a strategy wants to be called, used up one after the other."""
 
     def __init__(self, keys: IntArray, counts: IntArray, prices: FloatArray) -> None:
-        self._keys, self._counts, self._prices = keys.data, counts.data, prices.data
+        self._keys = np.append(keys, NEVER).data
+        self._counts, self._prices = counts.data, prices.data
         self._overdue = [*np.flatnonzero(keys % 2).tolist(), len(keys)]
         self._taken = 0
-        self.next_key = NEVER
-        self._find_next()
+        self.next_key = self._keys[0]
 
     def take(self, key: int) -> bool:
         """Use up all closes up to a closing key; tell whether there was any."""
         if key < self.next_key:
             return False
-        while self.next_key <= key:
-            self._taken += 1
-            self._find_next()
+        taken = self._taken + 1
+        while (next_key := self._keys[taken]) <= key:
+            taken += 1
+        self._taken, self.next_key = taken, next_key
         return True
 
     def up_to(self, key: int) -> Iterable[tuple[int, float]]:
@@ -49,9 +50,6 @@ class Wakes:
         overdue = self._overdue[bisect_right(self._overdue, first)]
         stop = bisect_right(self._keys, key, lo=first, hi=min(first + _ROW, overdue))
         return zip(self._counts[first:stop], self._prices[first:stop], strict=True)
-
-    def _find_next(self) -> None:
-        self.next_key = self._keys[self._taken] if self._taken < len(self._keys) else NEVER
 
 
 class Market:
@@ -124,8 +122,12 @@ class Market:
     def next_close(self, end: int) -> int:
         """Return the position of the next close of the smallest timeframe, at most `end`."""
         if self._wakes is not None:
-            return min(self._wakes.next_key // 2, end)
-        return self.position + 1 if self._smallest_is_base else min(self.smallest.due // 2, end)
+            close = self._wakes.next_key // 2
+        elif self._smallest_is_base:
+            return self.position + 1
+        else:
+            close = self.smallest.due // 2
+        return close if close < end else end
 
     def next_calls(self, limit: int) -> Iterable[tuple[int, float]] | None:
         """Return the closes at which the strategy is called next: candles to show, and the price.
@@ -203,7 +205,8 @@ class Market:
 
     def close_time(self, index: int) -> int:
         """Return the close time (ms) of a base candle."""
-        return int(self.timestamp.item(index)) + self.step_ms
+        open_time: int = self.timestamp.item(index)
+        return open_time + self.step_ms
 
     def _reveal_context(self, key: int) -> None:
         due = NEVER

@@ -8,9 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.candles import FloatArray, IntArray
 from engine.equity import (
@@ -20,7 +22,7 @@ from engine.equity import (
     longest_drawdown_ms,
     max_drawdown_pct,
 )
-from engine.orders import Side, Trade
+from engine.orders import Trade
 from engine.timeframe import DAY_MS
 
 DAYS_PER_YEAR: Final = 365
@@ -89,11 +91,10 @@ def compute_metrics(
     position was closed; `closes` are the base closes; `start` and `end` bound the run in ms UTC.
     `trades` come in the order in which they were closed; `initial_balance` is positive.
     """
-    pnl = _floats(trade.pnl for trade in trades)
-    pnl_percent = _floats(trade.pnl_percent for trade in trades)
-    entry_time = np.array([trade.entry_time for trade in trades], dtype=np.int64)
-    exit_time = np.array([trade.exit_time for trade in trades], dtype=np.int64)
-    is_long = np.array([trade.side == Side.LONG for trade in trades], dtype=np.bool_)
+    pnl, pnl_percent = _column(trades, "pnl"), _column(trades, "pnl_percent")
+    entry_time = _column(trades, "entry_time", np.int64)
+    exit_time = _column(trades, "exit_time", np.int64)
+    is_long = _column(trades, "side.sign") > 0
     returns = daily_returns(time, equity, initial_balance=initial_balance)
     drawdowns = drawdown_durations_ms(time, equity, initial_balance=initial_balance, start=start)
     cagr = cagr_pct(equity, initial_balance, start=start, end=end)
@@ -127,8 +128,8 @@ def compute_metrics(
         long_pnl_usd=float(pnl[is_long].sum()),
         short_pnl_usd=float(pnl[~is_long].sum()),
         sqn=sqn(pnl),
-        total_fees_usd=float(sum(trade.fees for trade in trades)),
-        ambiguous_trades=sum(trade.ambiguous for trade in trades),
+        total_fees_usd=float(sum(map(attrgetter("fees"), trades))),
+        ambiguous_trades=sum(map(attrgetter("ambiguous"), trades)),
         winning_trades=int((pnl > 0).sum()),
         losing_trades=int((pnl < 0).sum()),
         volatility_pct=volatility_pct(returns),
@@ -302,5 +303,5 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _floats(values: Iterable[float]) -> FloatArray:
-    return np.fromiter(values, dtype=np.float64)
+def _column(trades: Sequence[Trade], name: str, dtype: Any = np.float64) -> npt.NDArray[Any]:
+    return np.fromiter(map(attrgetter(name), trades), dtype, len(trades))

@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.records import quick_to_make
+
 
 class Side(StrEnum):
-    """The direction of a position."""
+    """The direction of a position; `sign` is +1 for long, -1 for short."""
 
     LONG = "long"
     SHORT = "short"
 
-    @property
-    def sign(self) -> int:
-        """+1 for long, -1 for short."""
-        return 1 if self is Side.LONG else -1
+    def __init__(self, name: str) -> None:
+        # A plain attribute, because trading looks at it again and again.
+        self.sign = 1 if name == "long" else -1
 
 
 class SignalAction(StrEnum):
@@ -35,6 +36,7 @@ class ExitReason(StrEnum):
     END = "end"
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What a strategy wants done; made by `open_long`, `open_short` and `close`."""
@@ -73,6 +75,7 @@ class Signal:
         return cls(SignalAction.CLOSE, position_id=position_id)
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Position:
     """An open position: times in ms UTC, `size` in the base asset, `size_usd` at entry."""
@@ -97,6 +100,7 @@ class Position:
         return self.size * price
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Trade:
     """A closed position: times in ms UTC, `pnl` in USD net of both fees, `fees` for both sides.

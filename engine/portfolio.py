@@ -106,15 +106,10 @@ class Portfolio:
         self._sum_up()
 
     @property
-    def is_hedged(self) -> bool:
-        """Whether long and short cancel out, but for what rounding leaves of them."""
-        return abs(self.net_size) <= _ROUNDING * self._gross_size
-
-    @property
     def liquidation_price(self) -> float | None:
         """The price at which equity is gone, None where no price does that."""
-        if self.is_hedged:
-            return None
+        if abs(self.net_size) <= _ROUNDING * self._gross_size:
+            return None  # long and short cancel out, but for what rounding leaves of them
         price = (self.net_cost - self.balance) / self.net_size
         return price if price > 0 else None
 

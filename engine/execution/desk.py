@@ -59,7 +59,7 @@ class TradingDesk:
 
     def execute(self, signal: Signal, candle_price: float, time: int) -> None:
         """Carry a signal out at the market, or reject it with a reason."""
-        reference = self.reference_price(candle_price)
+        reference = self._executor.reference_price(candle_price)
         if signal.action is SignalAction.CLOSE:
             reason = self._close_signalled(signal, reference, time)
         else:
@@ -77,10 +77,10 @@ class TradingDesk:
         ambiguous: bool = False,
     ) -> None:
         """Close a position; a target is filled at its price, all else at the market."""
-        buying = position.side is Side.SHORT
         if reason is ExitReason.TAKE_PROFIT:
             fill = self._executor.fill_limit(reference, position.size)
         else:
+            buying = position.side.sign < 0
             fill = self._executor.fill_market(reference, position.size, buying=buying)
         trade = self._portfolio.close_position(
             position.id,
@@ -108,15 +108,16 @@ class TradingDesk:
         return None
 
     def _open(self, signal: Signal, reference: float, time: int) -> str | None:
-        side = Side.LONG if signal.action is SignalAction.OPEN_LONG else Side.SHORT
-        price = self._executor.market_price(reference, buying=side is Side.LONG)
+        buying = signal.action is SignalAction.OPEN_LONG
+        side = Side.LONG if buying else Side.SHORT
+        price = self._executor.market_price(reference, buying=buying)
         equity = self._portfolio.equity_at(price)
         reason = self._refusal(signal, side, price, equity)
         if reason:
             return reason
         size_usd = equity * signal.size_percent / 100
         size = size_usd / price
-        fill = self._executor.fill_market(reference, size, buying=side is Side.LONG)
+        fill = self._executor.fill_market(reference, size, buying=buying)
         position = Position(
             id=self.next_id,
             side=side,

@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from engine.execution.costs import CostModel
+from engine.records import quick_to_make
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Fill:
     """A fill: `price` paid, `slippage_usd` against the reference and `fee_usd`."""
@@ -31,8 +33,9 @@ class Executor(ABC):
 
     def fill_market(self, reference: float, size: float, *, buying: bool) -> Fill:
         """Fill a market order of `size` in the base asset."""
-        price = self.market_price(reference, buying=buying)
-        return Fill(price, self.costs.fee_usd(price, size), abs(price - reference) * size)
+        costs = self.costs
+        price = costs.market_price(reference, buying=buying)
+        return Fill(price, costs.fee_usd(price, size), abs(price - reference) * size)
 
     def fill_limit(self, price: float, size: float) -> Fill:
         """Fill a resting order at its price, without slippage."""

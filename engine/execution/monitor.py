@@ -1,16 +1,18 @@
 """Stops and targets: when a candle reaches them, and which of the two counts. No bookkeeping."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from engine.columns import Column, Columns
+from engine.columns import Columns
 from engine.frames import NEVER
 from engine.orders import ExitReason, Position, Side
 
 _FIRST_CHUNK: Final = 256
 _LARGEST_CHUNK: Final = 65_536
+_BLOCK: Final = 128
 _ACCOUNT: Final = 0
 
 
@@ -46,11 +48,47 @@ def decide_exit(position: Position, open_price: float, high: float, low: float) 
 
 @dataclass(slots=True)
 class _Watch:
-    below: float | None
-    above: float | None
+    below: float
+    above: float
     clear_until: int
     hit: int | None = None
     chunk: int = field(default=_FIRST_CHUNK)
+
+
+class _Extremes:
+    """Finds the first candle that reaches a level by the extremes of whole blocks of candles."""
+
+    def __init__(self, base: Columns) -> None:
+        self._base = base
+        self._lowest: list[float] = []
+        self._highest: list[float] = []
+
+    def find(self, first: int, last: int, below: float, above: float) -> int | None:
+        """Return the first of candles first..last-1 that reaches a level, None without one."""
+        lowest, highest = self._lowest, self._highest
+        if last > len(lowest) * _BLOCK:
+            self._extend()
+        whole = len(lowest)
+        for block in range(first // _BLOCK, (last - 1) // _BLOCK + 1):
+            if block >= whole or lowest[block] <= below or highest[block] >= above:
+                start, stop = block * _BLOCK, (block + 1) * _BLOCK
+                found = self._look(max(first, start), min(last, stop), below, above)
+                if found is not None:
+                    return found
+        return None
+
+    def _look(self, first: int, last: int, below: float, above: float) -> int | None:
+        reached = self._base["low"][first:last] <= below
+        np.logical_or(reached, self._base["high"][first:last] >= above, out=reached)
+        index = int(reached.argmax())
+        return first + index if reached.item(index) else None
+
+    def _extend(self) -> None:
+        first, last = len(self._lowest) * _BLOCK, len(self._base) // _BLOCK * _BLOCK
+        if last > first:
+            starts = np.arange(0, last - first, _BLOCK)
+            self._lowest += np.minimum.reduceat(self._base["low"][first:last], starts).tolist()
+            self._highest += np.maximum.reduceat(self._base["high"][first:last], starts).tolist()
 
 
 class SLTPMonitor:
@@ -63,6 +101,7 @@ class SLTPMonitor:
 
     def __init__(self, base: Columns) -> None:
         self._base = base
+        self._extremes = _Extremes(base)
         self._watches: dict[int, _Watch] = {}
         self.quiet_until = NEVER
 
@@ -74,56 +113,46 @@ class SLTPMonitor:
 
     def watch_account(self, price: float | None, *, net_long: bool, index: int) -> None:
         """Watch the price at which the account's equity is gone; None stops watching."""
-        self._watches.pop(_ACCOUNT, None)
         if price is not None:
             below, above = (price, None) if net_long else (None, price)
             self._add(_ACCOUNT, below, above, index)
-        self._renew_quiet()
+        elif _ACCOUNT in self._watches:
+            self.forget(_ACCOUNT)
 
     def forget(self, position_id: int) -> None:
         """Stop watching a position."""
-        self._watches.pop(position_id, None)
+        if self._watches.pop(position_id, None):
+            self._renew_quiet()
 
     def next_hit(self, stop: int) -> int:
         """Return the first base candle before `stop` that reaches a level, else `stop`."""
         for watch in self._watches.values():
             if watch.hit is None and watch.clear_until < stop:
                 self._search(watch, stop)
-        self._renew_quiet()
-        return min(self.quiet_until, stop)
+        quiet_until = self._renew_quiet()
+        return quiet_until if quiet_until < stop else stop
 
     def _add(self, key: int, below: float | None, above: float | None, index: int) -> None:
         if below is not None or above is not None:
-            self._watches[key] = _Watch(below, above, index)
-            self.quiet_until = min(self.quiet_until, index)
+            self._watches[key] = _Watch(
+                -math.inf if below is None else below, math.inf if above is None else above, index
+            )
+            if index < self.quiet_until:
+                self.quiet_until = index
 
     def _search(self, watch: _Watch, stop: int) -> None:
-        low, high = self._base["low"], self._base["high"]
-        while watch.hit is None and (first := watch.clear_until) < stop:
-            last = min(len(self._base), max(stop, first + watch.chunk))
-            found = _first_reached(low[first:last], high[first:last], watch.below, watch.above)
-            watch.hit = None if found is None else first + found
-            watch.clear_until = last
-            watch.chunk = min(2 * watch.chunk, _LARGEST_CHUNK)
+        first, chunk = watch.clear_until, watch.chunk
+        last = min(max(stop, first + chunk), len(self._base))
+        watch.hit = self._extremes.find(first, last, watch.below, watch.above)
+        watch.clear_until = last
+        if chunk < _LARGEST_CHUNK:
+            watch.chunk = 2 * chunk
 
-    def _renew_quiet(self) -> None:
+    def _renew_quiet(self) -> int:
         quiet_until = NEVER
         for watch in self._watches.values():
             clear_until = watch.clear_until if watch.hit is None else watch.hit
             if clear_until < quiet_until:
                 quiet_until = clear_until
         self.quiet_until = quiet_until
-
-
-def _first_reached(
-    low: Column, high: Column, below: float | None, above: float | None
-) -> int | None:
-    if below is None:
-        reached = high >= above
-    elif above is None:
-        reached = low <= below
-    else:
-        reached = low <= below
-        np.logical_or(reached, high >= above, out=reached)
-    index = int(reached.argmax())
-    return index if reached.item(index) else None
+        return quiet_until

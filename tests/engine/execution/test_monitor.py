@@ -51,14 +51,16 @@ def test_without_levels_nothing_closes_a_position():
     target=st.one_of(st.none(), st.floats(100.1, 105)),
     start=st.integers(0, 900),
     cuts=st.sets(st.integers(1, 900), max_size=8),
+    at_once=st.booleans(),
 )
 def test_the_search_finds_the_first_candle_that_reaches_a_level(
-    walk, length, seed, stop, target, start, cuts
+    walk, length, seed, stop, target, start, cuts, at_once
 ):
     series = walk(length, seed=seed)
     start = min(start, length)
     base = Columns()
-    base.replace_tail(0, series_columns(series, 0.0))
+    if at_once:
+        base.replace_tail(0, series_columns(series, 0.0))
     monitor = SLTPMonitor(base)
     monitor.watch(_position(stop=stop, target=target), start)
     expected = next(
@@ -71,6 +73,7 @@ def test_the_search_finds_the_first_candle_that_reaches_a_level(
         None,
     )
     for cut in [*sorted(cut for cut in cuts if start < cut < length), length]:
+        base.replace_tail(len(base), series_columns(series.part(len(base), max(cut, len(base))), 0))
         known = expected is not None and expected < cut
         assert monitor.next_hit(cut) == (expected if known else cut)
         if known:
