@@ -76,6 +76,7 @@ class SeriesMemory:
         self._limit_bytes = limit_bytes
         self._disk_limit_bytes = disk_limit_bytes
         self._held: OrderedDict[SeriesKey, _HeldSeries] = OrderedDict()
+        self._latest: CandleSeries | None = None
 
     @property
     def kept_bytes(self) -> int:
@@ -94,6 +95,10 @@ class SeriesMemory:
             self._held.pop(key, None)
             held = self._open(key, identity)
         part = held.parts.get((start, end)) or self._cut(held, key, start, end)
+        # What runs compute of candles alone is worth its memory for one period, not for all.
+        if self._latest is not None and self._latest is not part.candles:
+            self._latest.forget_derived()
+        self._latest = part.candles
         if identity and self._store.identity(key) == identity:
             self._keep(key, held, (start, end), part)
         return part

@@ -99,7 +99,8 @@ def run_backtest(
     events = _advance(engine, first, stop, progress)
     events += engine.close_all(ExitReason.END)
     run_id = _run_id(request, params.model_dump(mode="json"), data.sha256, code_sha256)
-    return _results(request, engine, candles.part(first, stop), first, events, data, run_id)
+    run = candles.derived(("run", first), lambda: candles.part(first, stop))
+    return _results(request, engine, run, first, events, data, run_id)
 
 
 def _run_range(request: BacktestRequest, candles: CandleSeries) -> tuple[int, int]:
@@ -153,6 +154,7 @@ def _results(
     equity = EquityCurve(run.close_time, mark_equity(engine.ledger, first, run.close))
     start, end = int(run.timestamp[0]), int(run.timestamp[-1]) + run.step_ms
     totals = engine.desk.totals
+    price = _chart_timeframe(engine.strategy.smallest_timeframe(), run)
     return BacktestResults(
         run_id=run_id,
         strategy=request.strategy,
@@ -178,7 +180,7 @@ def _results(
         trades=trades,
         rejected=_rejections(events),
         equity=equity,
-        price=run.aggregate(_chart_timeframe(engine.strategy.smallest_timeframe(), run)),
+        price=run.derived(("price", price), lambda: run.aggregate(price)),
         notes=_notes(request, run),
     )
 

@@ -1,25 +1,25 @@
 """Candles: one as a frozen record, many as columns. No I/O: exchanges and files live in `data`."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.candle_rules import find_broken_rule, is_sound
 from engine.errors import InvalidCandles
 from engine.records import quick_to_make
 from engine.timeframe import (
     bucket_opens,
     bucket_starts,
     find_gaps,
-    floor_to_timeframe,
     get_timeframe_ms,
 )
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Derived = TypeVar("Derived")
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -88,7 +88,7 @@ class CandleSeries:
             outside of low..high, negative volume, times out of order, twice, or off the grid.
     """
 
-    __slots__ = ("timeframe", "timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS)
+    __slots__ = ("_derived", "timeframe", "timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS)
 
     timeframe: str
     timestamp: IntArray
@@ -113,6 +113,7 @@ class CandleSeries:
         volume_delta: npt.ArrayLike | None = None,
     ) -> None:
         columns = (open, high, low, close, volume, open_interest, volume_delta)
+        self._derived: dict[Hashable, Any] = {}
         self.timeframe = timeframe
         self.timestamp = read_only(np.ascontiguousarray(timestamp, dtype=np.int64))
         for name, column in zip((*PRICE_COLUMNS, *FLOW_COLUMNS), columns, strict=True):
@@ -124,7 +125,7 @@ class CandleSeries:
     @classmethod
     def from_candles(cls, candles: Sequence[Candle], timeframe: str = "1m") -> Self:
         """Build a series from single candles, oldest first."""
-        if len(candles) == 1 and _is_sound(candles[0], timeframe):
+        if len(candles) == 1 and is_sound(candles[0], timeframe):
             return cls._of_one(candles[0], timeframe)
         flow = {
             name: [np.nan if value is None else value for value in values]
@@ -155,6 +156,23 @@ class CandleSeries:
     def __iter__(self) -> Iterator[Candle]:
         return (self[index] for index in range(len(self)))
 
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, name) for name in self.__slots__[1:]]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        self._take(*state)
+
+    def derived(self, name: Hashable, make: Callable[[], Derived]) -> Derived:
+        """Return what `make` computes of these candles; it is kept, so nobody may change it."""
+        if name not in self._derived:
+            self._derived[name] = make()
+        known: Derived = self._derived[name]
+        return known
+
+    def forget_derived(self) -> None:
+        """Give up what was computed of these candles; it is made again when it is asked for."""
+        self._derived.clear()
+
     @property
     def step_ms(self) -> int:
         """The length of one candle in ms."""
@@ -167,6 +185,8 @@ class CandleSeries:
 
     def part(self, first: int, stop: int) -> Self:
         """Return the candles at first..stop-1 as views of the same columns."""
+        if first == 0 and stop >= len(self):
+            return self
         columns = [self.timestamp[first:stop]]
         columns += [getattr(self, name)[first:stop] for name in PRICE_COLUMNS]
         flow = [None if c is None else c[first:stop] for c in self._flow()]
@@ -181,7 +201,7 @@ class CandleSeries:
     def aggregate(self, timeframe: str) -> Self:
         """Return the coarser candles that these make up, the first and last possibly unfinished."""
         if timeframe == self.timeframe or not len(self):
-            return self.part(0, len(self)) if len(self) else self.empty(timeframe)
+            return self if len(self) else self.empty(timeframe)
         firsts = bucket_starts(self.timestamp, timeframe, self.timeframe)
         lasts = np.append(firsts[1:], len(self)) - 1
         return self._unchecked(
@@ -218,13 +238,16 @@ class CandleSeries:
     @classmethod
     def _unchecked(cls, timeframe: str, *columns: npt.NDArray[np.generic] | None) -> Self:
         series = cls.__new__(cls)
-        series.timeframe = timeframe
-        names = ("timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS)
-        for name, column in zip(names, columns, strict=True):
+        series._take(timeframe, *columns)
+        return series
+
+    def _take(self, timeframe: str, *columns: npt.NDArray[np.generic] | None) -> None:
+        self._derived = {}
+        self.timeframe = timeframe
+        for name, column in zip(self.__slots__[2:], columns, strict=True):
             if column is not None and column.flags.writeable:
                 column.flags.writeable = False
-            setattr(series, name, column)
-        return series
+            setattr(self, name, column)
 
     def _flow(self) -> tuple[FloatArray | None, FloatArray | None]:
         return self.open_interest, self.volume_delta
@@ -234,50 +257,12 @@ class CandleSeries:
         lengths |= {len(column) for column in self._flow() if column is not None}
         if len(lengths) > 1:
             return f"columns of different lengths: {sorted(lengths)}"
-        return find_problem(self)
-
-
-def _is_sound(candle: Candle, timeframe: str) -> bool:
-    """Tell what `find_problem` would, for one candle in a tenth of the time."""
-    prices = (candle.open, candle.high, candle.low, candle.close)
-    return (
-        all(map(math.isfinite, (*prices, candle.volume)))
-        and 0 < candle.low <= min(prices)
-        and candle.high >= max(prices)
-        and candle.volume >= 0
-        and floor_to_timeframe(candle.timestamp, timeframe) == candle.timestamp
-    )
-
-
-def find_problem(series: CandleSeries) -> str | None:
-    """Return what makes candles unusable (the rule, the count and the first offender), or None."""
-    time, low, high = series.timestamp, series.low, series.high
-    if not len(time):
-        return None
-    prices = (series.open, high, low, series.close)
-    sound = np.isfinite(series.volume)
-    for price in prices:
-        sound &= np.isfinite(price)
-    rules = [
-        ("price or volume is not a number", ~sound),
-        ("price is not positive", low <= 0),
-        ("high is below low", high < low),
-        ("open or close lies outside of low..high", _outside(series)),
-        ("volume is negative", series.volume < 0),
-        ("time is off the grid", bucket_opens(time, series.timeframe) != time),
-        ("time appears twice", np.append(False, time[1:] == time[:-1])),
-        ("time is out of order", np.append(False, time[1:] < time[:-1])),
-    ]
-    for rule, broken in rules:
-        if broken.any():
-            first = format_time(int(time[broken.argmax()]))
-            return f"{rule} in {int(broken.sum())} of {len(time)} candles, first at {first}"
-    return None
-
-
-def _outside(series: CandleSeries) -> npt.NDArray[np.bool_]:
-    lower = np.minimum(series.open, series.close) < series.low
-    return np.asarray(lower | (np.maximum(series.open, series.close) > series.high))
+        found = find_broken_rule(self)
+        if found is None:
+            return None
+        rule, broken = found
+        first = format_time(int(self.timestamp[broken.argmax()]))
+        return f"{rule} in {int(broken.sum())} of {len(self)} candles, first at {first}"
 
 
 def _floats(values: npt.ArrayLike) -> FloatArray:

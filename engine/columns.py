@@ -1,12 +1,12 @@
 """Growing columns of candles behind the strategy's read-only views. No market rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries, FloatArray, read_only
+from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, CandleSeries, Derived, FloatArray, read_only
 
 COLUMN_NAMES: Final = ("timestamp", *PRICE_COLUMNS, *FLOW_COLUMNS, "cvd")
 _OPTIONAL: Final = (*FLOW_COLUMNS, "cvd")
@@ -28,6 +28,7 @@ class Columns:
         self._shown: dict[str, Column] = {}
         self._views: dict[str, Column] = {}
         self._put_off: dict[str, Callable[[], Column]] = {}
+        self._source: CandleSeries | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -40,6 +41,24 @@ class Columns:
         if name in self._put_off:
             return self._make(name)
         return np.full(self._length, np.nan)
+
+    def adopt(self, series: CandleSeries) -> None:
+        """Take a series as the first candles.
+
+        Its cumulative volume delta is put off: few strategies look at a total over years.
+        """
+        self.replace_tail(0, stored_columns(series))
+        self._source = series
+        flow = series.volume_delta
+        if flow is not None:
+            self.put_off("cvd", lambda: series.derived("cvd", lambda: running_total(flow, 0.0)))
+
+    def derived(self, name: Hashable, make: Callable[[], Derived]) -> Derived:
+        """Return what `make` computes of these candles; nobody may change it.
+
+        Where they are just one series it is kept with that, for the next run on it.
+        """
+        return make() if self._source is None else self._source.derived(name, make)
 
     def has(self, name: str) -> bool:
         """Whether any candle brought this column."""
@@ -57,6 +76,7 @@ class Columns:
         """Keep the first `keep` candles and put `tail` behind them."""
         for name in list(self._put_off):
             self._make(name)
+        self._source = None
         length = keep + len(tail["timestamp"])
         for name in {*self._shown, *tail}:
             column = tail.get(name)

@@ -5,6 +5,7 @@ Candles are put in at the end and revealed as market time passes. No trading rul
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
@@ -111,12 +112,16 @@ class TimeframeData:
             self._columns = base
             self._renew_readers()
             return
-        changed = self._aggregator.extend(base["timestamp"])
-        firsts = self._aggregator.starts[changed:]
-        opens = bucket_opens(base["timestamp"][firsts], self.timeframe)
-        self._columns.replace_tail(changed, aggregate_columns(base, firsts, opens))
+        if len(self._columns):
+            changed, tail = self._aggregate(base, self._aggregator)
+        else:
+            first = copy(self._aggregator)
+            made = base.derived(self.timeframe, lambda: (first, *self._aggregate(base, first)))
+            # The aggregator that is kept stays as it is: this market goes on with its own.
+            self._aggregator, changed, tail = copy(made[0]), *made[1:]
+        self._columns.replace_tail(changed, tail)
         if base.is_put_off("cvd"):
-            lasts = np.append(firsts[1:], len(base)) - 1
+            lasts = np.append(self._aggregator.starts[changed + 1 :], len(base)) - 1
             self._columns.put_off("cvd", lambda: base["cvd"][lasts])
         keys = self._aggregator.closing_keys
         self._keys = keys.data
@@ -179,6 +184,14 @@ class TimeframeData:
             self.count, self._history_length = count, length
 
         return undo
+
+    def _aggregate(
+        self, base: Columns, aggregator: TimeframeAggregator
+    ) -> tuple[int, dict[str, Column]]:
+        changed = aggregator.extend(base["timestamp"])
+        firsts = aggregator.starts[changed:]
+        opens = bucket_opens(base["timestamp"][firsts], self.timeframe)
+        return changed, aggregate_columns(base, firsts, opens)
 
     def _find_due(self) -> None:
         """Remember the closing key of the first candle that is closed but not yet visible."""

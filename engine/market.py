@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.candles import CandleSeries, FloatArray, IntArray
-from engine.columns import Column, Columns, running_total, series_columns, stored_columns
+from engine.columns import Column, Columns, series_columns
 from engine.errors import InvalidRun
 from engine.frames import NEVER, MultiTimeframeData, TimeframeData
 from engine.history import IndicatorView
@@ -98,14 +98,11 @@ class Market:
         self._find_context_due()
 
     def _put_in(self, series: CandleSeries) -> None:
-        flow = series.volume_delta
-        if len(self.base) or flow is None:
+        if not len(self.base):
+            self.base.adopt(series)
+        else:
             cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
             self.base.replace_tail(len(self.base), series_columns(series, float(cvd)))
-        else:
-            # Few strategies look at the running total of a history that may be years long.
-            self.base.replace_tail(0, stored_columns(series))
-            self.base.put_off("cvd", lambda: running_total(flow, 0.0))
 
     def has_overdue(self) -> bool:
         """Whether the next base candle proves closed what is not yet visible."""

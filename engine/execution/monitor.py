@@ -65,9 +65,9 @@ class _Extremes:
 
     def find(self, first: int, last: int, below: float, above: float) -> int | None:
         """Return the first of candles first..last-1 that reaches a level, None without one."""
-        lowest, highest = self._lowest, self._highest
-        if last > len(lowest) * _BLOCK:
+        if last > len(self._lowest) * _BLOCK:
             self._extend()
+        lowest, highest = self._lowest, self._highest
         whole = len(lowest)
         for block in range(first // _BLOCK, (last - 1) // _BLOCK + 1):
             if block >= whole or lowest[block] <= below or highest[block] >= above:
@@ -84,11 +84,22 @@ class _Extremes:
         return first + index if reached.item(index) else None
 
     def _extend(self) -> None:
-        first, last = len(self._lowest) * _BLOCK, len(self._base) // _BLOCK * _BLOCK
-        if last > first:
-            starts = np.arange(0, last - first, _BLOCK)
-            self._lowest += np.minimum.reduceat(self._base["low"][first:last], starts).tolist()
-            self._highest += np.maximum.reduceat(self._base["high"][first:last], starts).tolist()
+        first, last = len(self._lowest), len(self._base) // _BLOCK
+        if not first:
+            self._lowest, self._highest = self._base.derived(
+                "extremes", lambda: self._extremes_of(0, last)
+            )
+        elif last > first:
+            lowest, highest = self._extremes_of(first, last)
+            self._lowest, self._highest = self._lowest + lowest, self._highest + highest
+
+    def _extremes_of(self, first: int, last: int) -> tuple[list[float], list[float]]:
+        if last <= first:
+            return [], []
+        candles = slice(first * _BLOCK, last * _BLOCK)
+        low, high = self._base["low"][candles], self._base["high"][candles]
+        lowest = low.reshape(-1, _BLOCK).min(axis=1)
+        return lowest.tolist(), high.reshape(-1, _BLOCK).max(axis=1).tolist()
 
 
 class SLTPMonitor:

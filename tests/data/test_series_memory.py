@@ -224,3 +224,17 @@ def test_a_series_that_is_written_to_while_it_is_read_is_not_kept(store, mapped,
 
     assert memory.kept_bytes == 0
     assert len(memory.read(KEY, None, None).candles) == 4003
+
+
+def test_what_runs_computed_of_candles_is_kept_for_the_latest_period_only(store, mapped):
+    memory = SeriesMemory(store, mapped)
+    whole, part = (memory.read(KEY, start, None).candles for start in (None, FEBRUARY))
+    made = []
+
+    def derive(series):
+        return series.derived("lowest", lambda: made.append(series) or series.low.min())
+
+    for series, start in ((whole, None), (whole, None), (part, FEBRUARY), (whole, None)):
+        assert memory.read(KEY, start, None).candles is series
+        assert derive(series) == series.low.min()
+    assert made == [whole, part, whole]

@@ -261,3 +261,42 @@ def test_a_coarse_base_is_noted(candles):
     series = candles([FLAT] * 60).aggregate("5m")
     results = _run(_scripted({}, "15m"), series)
     assert "run on 5m candles" in results.notes[0]
+
+
+class Turning(Strategy):
+    """Trades every few hours, with levels, and looks at the volume delta."""
+
+    timeframes = ("1h", "4h")
+
+    class Params(StrategyParams):
+        """How far away the levels are."""
+
+        distance: float = Field(0.01, gt=0)
+
+    def on_candle(self, data, portfolio):
+        hour = data["1h"].latest
+        if portfolio.has_position or hour.timestamp // (60 * MINUTE) % 3:
+            return []
+        distance = self.params.distance * hour.close
+        stop, target = hour.close - distance, hour.close + distance
+        if (hour.cvd or 0) > 0:
+            return [Signal.open_long(50, stop_loss=stop, take_profit=target)]
+        return [Signal.open_short(50, stop_loss=target, take_profit=stop)]
+
+
+def test_runs_on_candles_that_were_run_on_before_give_the_same_bits(walk):
+    fresh = [walk(3000, seed=3) for _ in range(3)]
+    used = walk(3000, seed=3)
+    periods = [(None, None), (MONDAY + 600 * MINUTE, None), (None, MONDAY + 2000 * MINUTE)]
+    for distance in (0.01, 0.002, 0.05):
+        for (start, end), series in zip(periods, fresh, strict=True):
+            series.forget_derived()
+            runs = [
+                _run(Turning, candles, params={"distance": distance}, start=start, end=end)
+                for candles in (series, used)
+            ]
+            assert runs[0].trades
+            assert runs[0].trades == runs[1].trades
+            assert runs[0].metrics == runs[1].metrics
+            assert np.array_equal(runs[0].equity.equity, runs[1].equity.equity)
+            assert list(runs[0].price) == list(runs[1].price)

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -108,3 +109,30 @@ def test_an_empty_series_aggregates_to_an_empty_one():
 
 def test_times_are_shown_as_iso_utc():
     assert format_time(MONDAY) == "2024-01-01T00:00:00Z"
+
+
+def test_what_is_computed_of_candles_is_kept_until_it_is_given_up(walk):
+    series, made = walk(10), []
+    for _ in range(2):
+        assert series.derived("count", lambda: made.append(1) or len(series)) == 10
+    assert len(made) == 1
+    series.forget_derived()
+    series.derived("count", lambda: made.append(1))
+    assert len(made) == 2
+
+
+def test_a_series_sent_to_another_process_is_the_same_and_takes_nothing_computed_along(walk):
+    series = walk(10)
+    series.derived("a lambda", lambda: lambda: None)  # can't be pickled
+    sent = pickle.loads(pickle.dumps(series))
+    assert list(sent) == list(series)
+    assert sent.timeframe == series.timeframe
+    with pytest.raises(ValueError, match="read-only"):
+        sent.close[0] = 1.0
+
+
+def test_all_candles_of_a_series_are_the_series_itself(walk):
+    series = walk(10)
+    assert series.part(0, 10) is series
+    assert series.between(None, None) is series
+    assert series.part(0, 9) is not series

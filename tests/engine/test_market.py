@@ -162,3 +162,25 @@ def test_growing_candle_by_candle_shows_the_same_bits_as_loading_at_once(walk, c
                 b = getattr(whole.data[frame].history, column)
                 np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(np.asarray(seen_grown), np.asarray(seen_whole))
+
+
+def test_markets_on_the_same_series_go_on_each_for_itself(walk):
+    whole = walk(400, skip=(3, 4, 130))
+    series, rest = whole.part(0, 300), whole.part(300, len(whole))
+    first, second, third = (Market(("1m", "5m", "1h")) for _ in range(3))
+    first.extend(series)
+    first.extend(rest)
+    second.extend(series)
+    third.extend(series.between(None, None).part(0, 299))
+    third.extend(series.part(299, 300))
+    for market in (second, third):
+        market.extend(rest)
+    for timeframe in ("1m", "5m", "1h"):
+        shown = []
+        for market in (first, second, third):
+            market.skip_to(len(whole))
+            shown.append(market.data[timeframe].history)
+        for name in ("timestamp", "open", "high", "low", "close", "volume", "cvd"):
+            columns = [getattr(history, name) for history in shown]
+            assert np.array_equal(columns[0], columns[1], equal_nan=True)
+            assert np.array_equal(columns[0], columns[2], equal_nan=True)
