@@ -137,7 +137,8 @@ class Engine:
         market, monitor, portfolio = self.market, self._monitor, self.portfolio
         while (start := market.position) < end:
             quiet_until = min(end, monitor.quiet_until, self._funding_index)
-            if not self.pending and (calls := market.next_calls(quiet_until)):
+            is_quiet = start < quiet_until and not self.pending
+            if is_quiet and (calls := market.next_calls(quiet_until)):
                 if signals := ask_in_a_row(self.strategy, market, portfolio, self._view, calls):
                     self._carry_out(signals, market.position - 1)
                 continue
@@ -217,9 +218,8 @@ class Engine:
         self._begin_at(self.market.position, watch_from=self.market.position)
         for position in self.portfolio.positions:
             self._monitor.watch(position, self._watch_from)
-        self._watch_account()
         self.ledger = []
-        self._note_book(max(self.market.position - 1, 0))
+        self._follow_book(max(self.market.position - 1, 0))
         self._mark()
         self._find_funding()
 
@@ -289,16 +289,12 @@ class Engine:
             self._monitor.forget(event.trade.id)
         elif isinstance(event, SignalRejected):
             return
-        self._watch_account()
-        self._note_book(self._index)
+        self._follow_book(self._index)
 
-    def _note_book(self, index: int) -> None:
+    def _follow_book(self, index: int) -> None:
+        """Write the book down, and watch the price at which all of it has used the balance up."""
         book = self.portfolio
         self.ledger.append(LedgerEntry(index, book.balance, book.net_size, book.net_cost))
-
-    def _watch_account(self) -> None:
-        """Watch the price at which all positions together have used the balance up."""
-        book = self.portfolio
         self._monitor.watch_account(
             book.liquidation_price, net_long=book.net_size > 0, index=self._watch_from
         )

@@ -7,6 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
+from itertools import repeat
+from operator import getitem
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -207,7 +209,7 @@ class TimeframeData:
             self._prices = [columns[name].data for name in ("timestamp", *PRICE_COLUMNS)]
             flow = (*FLOW_COLUMNS, "cvd")
             self._flow = [columns[name].data if columns.has(name) else None for name in flow]
-        prices = [column[index] for column in self._prices]
+        prices = list(map(getitem, self._prices, repeat(index)))
         for column in self._flow:
             # NaN, which differs from itself, is an unknown value.
             known = column is not None and (value := column[index]) == value

@@ -12,7 +12,7 @@ from engine.orders import ExitReason, Position, Side
 
 _FIRST_CHUNK: Final = 256
 _LARGEST_CHUNK: Final = 65_536
-_BLOCK: Final = 128
+_BLOCK: Final = 256
 _ACCOUNT: Final = 0
 
 
@@ -96,10 +96,10 @@ class _Extremes:
     def _extremes_of(self, first: int, last: int) -> tuple[list[float], list[float]]:
         if last <= first:
             return [], []
-        candles = slice(first * _BLOCK, last * _BLOCK)
-        low, high = self._base["low"][candles], self._base["high"][candles]
-        lowest = low.reshape(-1, _BLOCK).min(axis=1)
-        return lowest.tolist(), high.reshape(-1, _BLOCK).max(axis=1).tolist()
+        low, high = (self._base[name][: last * _BLOCK] for name in ("low", "high"))
+        starts = np.arange(first * _BLOCK, last * _BLOCK, _BLOCK)
+        lowest, highest = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+        return lowest.tolist(), highest.tolist()
 
 
 class SLTPMonitor:

@@ -218,18 +218,18 @@ def _live() -> tuple[Workload, ...]:
 def _peers() -> tuple[Workload, ...]:
     return tuple(
         Workload(
-            f"peer-{peer}-{timeframe}",
+            f"peer-{peer}-{crossover}",
             "peers",
-            f"engine, crossover on {timeframe} bars",
+            f"engine, crossover on {crossover} bars",
             f"{peer}, the same crossover",
             {"time": "s"},
-            option=f"{peer}:{timeframe}",
+            option=f"{peer}:{crossover}",
             repeats=3,
             quick_repeats=2,
             in_peers=True,
         )
         for peer in ("backtesting", "vectorbt")
-        for timeframe in ("1h", "1m")
+        for crossover in ("1h", "1m", "1m-wake")
     )
 
 

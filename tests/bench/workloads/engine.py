@@ -52,7 +52,8 @@ def reference(context: Context, option: str) -> Iterator[Meter]:
 
 
 def run_engine(candles: CandleSeries, option: str) -> BacktestResults:
-    """Run a crossover through the backtest driver."""
+    """Run a crossover through the backtest driver, as if it were the first on these candles."""
+    candles.forget_derived()
     request = BacktestRequest("crossover", fee_rate=FEE_RATE)
     return run_backtest(request, CROSSOVERS[option], BacktestData(candles))
 

@@ -26,18 +26,21 @@ Columns = Mapping[str, "np.ndarray[Any, Any]"]
 
 @contextmanager
 def ours(context: Context, option: str) -> Iterator[Meter]:
-    """Run our engine on bars of the timeframe alone; leave them for the other side as a file."""
+    """Run our engine on bars of the timeframe alone; leave them for the other side as a file.
+
+    The option names the peer and the crossover of ours, `1m-wake` is the one with a `wake`.
+    """
     from tests.bench.market import load
     from tests.bench.workloads.engine import run_engine
 
-    timeframe = option.split(":")[1]
-    bars = load(context).aggregate(timeframe)
+    crossover = option.split(":")[1]
+    bars = load(context).aggregate(_timeframe(option))
     columns = {name: getattr(bars, name) for name in _COLUMNS}
-    np.savez(context.data_dir / _FILE.format(timeframe=timeframe), **columns)
+    np.savez(context.data_dir / _FILE.format(timeframe=_timeframe(option)), **columns)
 
     def measure() -> Mapping[str, float]:
         with timed() as watch:
-            run_engine(bars, timeframe)
+            run_engine(bars, crossover)
         return {"time": watch.processor_seconds}
 
     yield Meter(measure)
@@ -46,10 +49,10 @@ def ours(context: Context, option: str) -> Iterator[Meter]:
 @contextmanager
 def reference(context: Context, option: str) -> Iterator[Meter]:
     """Run a peer on the same bars."""
-    peer, timeframe = option.split(":")
+    peer = option.split(":")[0]
     if importlib.util.find_spec(peer) is None:
         raise Skipped(f"{peer} is not installed in the environment of the peers")
-    columns = dict(np.load(context.data_dir / _FILE.format(timeframe=timeframe)))
+    columns = dict(np.load(context.data_dir / _FILE.format(timeframe=_timeframe(option))))
     run = {"backtesting": _backtesting, "vectorbt": _vectorbt}[peer](columns)
 
     def measure() -> Mapping[str, float]:
@@ -58,6 +61,10 @@ def reference(context: Context, option: str) -> Iterator[Meter]:
         return {"time": watch.processor_seconds}
 
     yield Meter(measure)
+
+
+def _timeframe(option: str) -> str:
+    return option.split(":")[1].removesuffix("-wake")
 
 
 def _backtesting(columns: Columns) -> Callable[[], object]:
