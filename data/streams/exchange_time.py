@@ -4,6 +4,18 @@ Only differences of a monotonic clock count, so a machine whose date is wrong ch
 """
 
 from collections.abc import Callable
+from typing import Final
+
+from engine.timeframe import MINUTE_MS
+
+# Nothing bears a time to come: by more than the estimate may be behind, it is an error, and would
+# hold back all that follows it.
+FURTHEST_AHEAD_MS: Final = 60 * MINUTE_MS
+
+
+def is_credible(time_ms: int, *, now_ms: int) -> bool:
+    """Tell whether the exchange can have put a time on something when its own is `now_ms`."""
+    return time_ms <= now_ms + FURTHEST_AHEAD_MS
 
 
 class ExchangeTime:

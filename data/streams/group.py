@@ -1,5 +1,6 @@
 """The symbols that share one connection: frames to feeds, and what befalls it to all of them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -9,16 +10,25 @@ from data.errors import DataError
 from data.retry import Timing
 from data.streams.connection import StreamConnection
 from data.streams.events import AlertKind, ConnectionAlert, StreamHealth
-from data.streams.exchange_time import ExchangeTime
+from data.streams.exchange_time import ExchangeTime, is_credible
 from data.streams.feed import SymbolFeed
 from data.streams.policy import StreamPolicy
 from data.streams.tasks import TaskOwner
 from data.venues.base import MarketKind
-from data.venues.base_stream import MarketMessage, StreamInterest, StreamTrade, StreamVenue
+from data.venues.base_stream import (
+    MarketMessage,
+    StreamCandle,
+    StreamInterest,
+    StreamTrade,
+    StreamVenue,
+)
+from engine.candles import format_time
+from engine.timeframe import MINUTE_MS
 
 logger = logging.getLogger(__name__)
 
 _CHANNELS_A_SYMBOL: Final = 2  # candles and trades; where it is streamed, open interest, too
+_TIME_ASKED_EVERY_S: Final = 60.0
 
 
 class FeedGroup:
@@ -42,11 +52,13 @@ class FeedGroup:
         self._venue = venue
         self._now = now
         self._time = time
+        self._timing = timing
         self._tasks = tasks
         self._on_alert = on_alert
         self._feeds: dict[str, SymbolFeed] = {}
         self._channels: dict[str, tuple[str, ...]] = {}
         self._down_reason: str | None = None
+        self._asking_time: asyncio.Task[None] | None = None
         self._task = tasks.spawn(f"stream {urlsplit(url).netloc}", self.connection.run(), self._die)
 
     @property
@@ -107,7 +119,10 @@ class FeedGroup:
         feed = self._feeds.get(message.id)
         if feed is None:
             return  # unsubscribed a moment ago
-        if isinstance(message, StreamTrade):
+        time_ms = _newest_time(message)
+        if not is_credible(time_ms, now_ms=self._time.now_ms()):
+            self._leave_out(feed, time_ms)
+        elif isinstance(message, StreamTrade):
             feed.take_trade(message)
         elif isinstance(message, StreamInterest):
             feed.take_interest(message)
@@ -147,13 +162,38 @@ class FeedGroup:
             ConnectionAlert(kind, self._venue.facts.name, attempts, down_s, reason, symbols)
         )
 
-    async def _recover(self) -> None:
+    def _leave_out(self, feed: SymbolFeed, time_ms: int) -> None:
+        """Leave out a frame of a time to come, and ask whether it is the estimate that is wrong.
+
+        If so, REST has what was left out, and the frames that follow count again.
+        """
+        feed.note_unreadable()
+        if self._asking_time is None:
+            now_ms = self._time.now_ms()
+            logger.warning(
+                "%s: frames of %s are left out: their time, %d ms, is %d minutes ahead of %s",
+                self._venue.facts.name,
+                feed.symbol,
+                time_ms,
+                (time_ms - now_ms) // MINUTE_MS,
+                format_time(now_ms),
+            )
+            self._asking_time = self._tasks.spawn("exchange time", self._check_time(), self._die)
+
+    async def _check_time(self) -> None:
+        await self._ask_time()
+        await self._timing.sleep(_TIME_ASKED_EVERY_S)
+        self._asking_time = None
+
+    async def _ask_time(self) -> None:
         try:
-            now_ms = await self._now()
-            self._time.observe(now_ms)
+            self._time.observe(await self._now())
         except DataError as error:
             logger.warning("the exchange's time is estimated: %s", error)
-            now_ms = self._time.now_ms()
+
+    async def _recover(self) -> None:
+        await self._ask_time()
+        now_ms = self._time.now_ms()
         for feed in self.feeds:
             if self.connection.is_up and not feed.is_connected:
                 feed.come_up(now_ms=now_ms)
@@ -161,3 +201,10 @@ class FeedGroup:
     def _die(self, error: Exception) -> None:
         for feed in self.feeds:
             feed.fail(f"internal error: {error!r}; see the log")
+
+
+def _newest_time(message: MarketMessage) -> int:
+    """Return the latest time (ms) that a frame bears, 0 where it bears none."""
+    if isinstance(message, StreamCandle):
+        return max(message.candle.timestamp, message.event_ms or 0)
+    return message.time_ms or 0

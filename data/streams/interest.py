@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 from zlib import crc32
 
-from data.errors import DataError
+from data.errors import DataError, ExchangeUnavailable
 from data.interest_record import InterestRecord
 from data.orderflow import OPEN_INTEREST_STALE_MS
+from data.streams.exchange_time import is_credible
 from data.streams.tasks import TaskOwner
 from data.venues.base import Instrument, TimedValue
 from engine.candles import Candle
@@ -135,7 +136,7 @@ class SymbolInterest:
         next_ask = floor_to_timeframe(now_ms, "1m") + MINUTE_MS - self._lead_ms
         self._ask_at_ms = next_ask if next_ask > now_ms else next_ask + MINUTE_MS
         self._asking = self._tasks.spawn(
-            f"open interest of {self.symbol}", self._ask(), self._note_missing
+            f"open interest of {self.symbol}", self._ask(now_ms), self._note_missing
         )
 
     def close(self) -> None:
@@ -181,13 +182,20 @@ class SymbolInterest:
         values = await self._tried(ask)
         return [None] * len(opens) if values is None else values
 
-    async def _ask(self) -> None:
+    async def _ask(self, now_ms: int) -> None:
         try:
-            newest = await self._tried(lambda: self._source.newest(self.symbol))
+            newest = await self._tried(lambda: self._newest(now_ms))
             if newest is not None:
                 self._book.observe(newest.time, newest.value)
         finally:
             self._asking = None
+
+    async def _newest(self, now_ms: int) -> TimedValue:
+        newest = await self._source.newest(self.symbol)
+        if not is_credible(newest.time, now_ms=now_ms):
+            ahead = (newest.time - now_ms) // MINUTE_MS
+            raise ExchangeUnavailable(f"the answer's time is {ahead} minutes ahead: left out")
+        return newest
 
     async def _tried(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer | None:
         try:

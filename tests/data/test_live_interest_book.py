@@ -174,6 +174,21 @@ async def test_failures_are_told_once_until_it_works_again(interest_of, caplog):
     assert interest.complete(flat(0)).open_interest == 5.0
 
 
+async def test_an_answer_of_a_time_to_come_is_told_and_holds_none_back(interest_of, caplog):
+    far = TimedValue(T + 1_000_000 * MINUTE, 9.0)
+    interest = interest_of(Source(TimedValue(T, 4.0), far, far, TimedValue(T + 3 * MINUTE, 5.0)))
+    known = []
+    for minute in range(4):
+        interest.check(T + minute * MINUTE)
+        await settle()
+        known.append(interest.complete(flat(minute)).open_interest)
+
+    assert known == [4.0, 4.0, 4.0, 5.0]
+    assert interest.newest_ms == T + 3 * MINUTE
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "999999 minutes ahead" in caplog.records[0].message
+
+
 async def test_candles_of_rest_go_on_where_the_history_fails(interest_of):
     interest = interest_of(Source())
 

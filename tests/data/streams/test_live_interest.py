@@ -180,6 +180,26 @@ async def test_a_value_of_the_next_minute_is_not_this_candle_s(open_live, record
     assert (first.open_interest, second.open_interest) == (500.0, 900.0)
 
 
+@pytest.mark.parametrize("value", [900.0, None])
+async def test_a_value_of_a_time_to_come_holds_none_back(open_live, recorder, value):
+    async with open_live("bybit") as (live, server, _):
+        listener = recorder()
+        await live.subscribe_market(SYMBOLS["bybit"], listener)
+        await until_connected(live)
+        await server.send(
+            server.interest(500.0, at(0, 40_000)),
+            server.interest(value, at(1_000_000)),
+            *server.candle(0),
+            server.interest(510.0, at(1, 40_000)),
+            *server.candle(1),
+        )
+        first, second = await listener.candles(2)
+        [health] = live.health()
+
+    assert (first.open_interest, second.open_interest) == (500.0, 510.0)
+    assert health.open_interest_ms == at(1, 40_000)
+
+
 async def test_a_frame_without_open_interest_says_that_it_is_what_it_was(
     open_live, recorder, stepped_timing
 ):
@@ -187,7 +207,9 @@ async def test_a_frame_without_open_interest_says_that_it_is_what_it_was(
         listener = recorder()
         await live.subscribe_market(SYMBOLS["bybit"], listener)
         await until_connected(live)
-        await server.send(server.interest(500.0, at(0, 40_000)), server.interest(None, at(90)))
+        await server.send(server.interest(500.0, at(0, 40_000)))
+        stepped_timing.now_s += 90 * 60
+        await server.send(server.interest(None, at(90)))
         past.candles = [
             Candle(at(n), 100.0, 102.0, 99.0, 101.0, 3.0, volume_delta=3.0) for n in range(90)
         ]
