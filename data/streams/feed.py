@@ -21,6 +21,7 @@ from data.streams.exchange_time import ExchangeTime
 from data.streams.interest import SymbolInterest
 from data.streams.lane import FetchCandles, Lane
 from data.streams.link import Link
+from data.streams.overdue import OverdueWatch
 from data.streams.policy import StreamPolicy
 from data.streams.sequencer import Released
 from data.streams.tasks import TaskOwner
@@ -80,15 +81,13 @@ class SymbolFeed:
         self._tally = None if facts.has_taker_volume else TradeTally()
         self._audience = Audience(symbol, self._make_lane, time.now_ms, on_abandoned)
         self._lane = self._make_lane(symbol, begins, self._pass_on, self._audience.revise)
-        self._recheck_at_ms = begins + policy.recheck_ms
+        self._overdue = OverdueWatch(self._lane, begins=begins, timing=timing, policy=policy)
         self._tick_floor = begins
         self._stale_ticks = 0
         self._unreadable = 0
         self._heard_at: float | None = None
         self._heard_ms = 0  # the newest moment that a candle frame told of
         self._up_since_ms = 0
-        self._overdue_asked = 0
-        self._ask_again_at = 0.0
 
     @property
     def has_listeners(self) -> bool:
@@ -202,17 +201,7 @@ class SymbolFeed:
             self._interest.check(now_ms)
         if self._closer is not None:
             await self._close_by_clock(self._closer, now_ms)
-        late_ms = now_ms - self._lane.next_open - MINUTE_MS
-        if late_ms < self._policy.overdue_ms:
-            self._overdue_asked = 0
-        elif self._timing.monotonic() >= self._ask_again_at and not self._lane.is_filling:
-            self._overdue_asked += 1
-            delay = self._policy.refetch.delay_s(min(self._overdue_asked, 32), 1.0)
-            self._ask_again_at = self._timing.monotonic() + delay
-            self._lane.fill_until(floor_to_timeframe(now_ms, "1m"))
-        if now_ms >= self._recheck_at_ms:
-            self._recheck_at_ms = now_ms + self._policy.recheck_ms
-            self._lane.recheck()
+        self._overdue.check(now_ms)
 
     def health(self) -> StreamHealth:
         """Return how the stream is doing."""
@@ -290,7 +279,7 @@ class SymbolFeed:
         """Give a candle that is next in order to every listener's lane."""
         candle = released.candle
         self._tick_floor = max(self._tick_floor, candle.timestamp + MINUTE_MS)
-        self._overdue_asked = 0
+        self._overdue.note_delivery()
         self._audience.pass_on(released)
         if released.backfilled and candle.volume > 0:
             self._suspect_mute(candle.timestamp)
