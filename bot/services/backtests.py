@@ -53,15 +53,22 @@ def execute_backtest(job: BacktestJob, report: Report) -> BacktestResults:
 
 
 def run_job(
-    job: BacktestJob, memory: RunMemory | None = None, *, progress: Progress | None = None
+    job: BacktestJob,
+    memory: RunMemory | None = None,
+    *,
+    data: BacktestData | None = None,
+    progress: Progress | None = None,
 ) -> BacktestResults:
     """Run a backtest on cached candles, with what this process keeps from earlier runs, if any.
+
+    `data` are its candles and funding where they were read before.
 
     Raises: as `execute_backtest`.
     """
     started = time.perf_counter()
-    loaded = _load_strategy(job, memory)
-    data = load_data(job, loaded.strategy, memory)
+    loaded = load_strategy(job, memory)
+    if data is None:
+        data = load_data(job, loaded.strategy, memory)
     load_s = time.perf_counter() - started
     results = run_backtest(
         job.request, loaded.strategy, data, code_sha256=loaded.code_sha256, progress=progress
@@ -93,7 +100,12 @@ def load_data(
     )
 
 
-def _load_strategy(job: BacktestJob, memory: RunMemory | None) -> LoadedStrategy:
+def load_strategy(job: BacktestJob, memory: RunMemory | None = None) -> LoadedStrategy:
+    """Load a job's strategy; its code is run anew each time.
+
+    Raises:
+        StrategyError: there is none of that name, or its code fails.
+    """
     folder = job.strategies_folder
     library = StrategyLibrary(folder) if memory is None else memory.library(folder)
     return library.load(job.request.strategy)

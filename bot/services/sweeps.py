@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from bot.errors import InvalidInput
-from bot.services.backtests import BacktestJob, run_job
+from bot.services.backtests import BacktestJob, load_data, load_strategy, run_job
 from bot.services.keeping import kept_by
 from bot.services.requests import JobProgress
 from bot.services.run_memory import RunMemory
+from engine.backtest import BacktestData
 from engine.errors import StrategyError
 from engine.metrics import Metrics
 
@@ -184,15 +185,21 @@ class _Sweep:
 
 
 def execute_batch(batch: _Batch, report: Callable[[Any], None]) -> tuple[SweepRun, ...]:
-    """Run some parameter sets in this process, one after the other."""
-    memory = kept_by(report, RunMemory)
-    return tuple(_run_one(batch.job, params, memory) for params in batch.sets)
+    """Run some parameter sets in this process, one after the other, on the same candles."""
+    memory, job = kept_by(report, RunMemory), batch.job
+    try:
+        data = load_data(job, load_strategy(job, memory).strategy, memory)
+    except StrategyError as error:
+        return tuple(SweepRun(params, None, str(error)) for params in batch.sets)
+    return tuple(_run_one(job, params, memory, data) for params in batch.sets)
 
 
-def _run_one(job: BacktestJob, params: ParamSet, memory: RunMemory | None) -> SweepRun:
+def _run_one(
+    job: BacktestJob, params: ParamSet, memory: RunMemory | None, data: BacktestData
+) -> SweepRun:
     request = replace(job.request, params={**job.request.params, **params})
     try:
-        results = run_job(replace(job, request=request), memory)
+        results = run_job(replace(job, request=request), memory, data=data)
     except StrategyError as error:
         return SweepRun(params, None, str(error))
     return SweepRun(params, SweepFigures(results.run_id, results.final_equity, results.metrics))
