@@ -175,7 +175,7 @@ def _rest() -> tuple[Workload, ...]:
             "one-year backtests with two worker processes: sweeps on 1h and 1m, single ones on 1h",
             "with one",
             {
-                **dict.fromkeys(("1h", "1m", "alone"), "runs/s"),
+                **dict.fromkeys(("1h", "1m", "alone", "bare loop"), "runs/s"),
                 **dict.fromkeys(("1h processor", "1m processor", "alone processor"), "s"),
             },
             repeats=5,

@@ -4,7 +4,8 @@ Sweeps of the moving averages, on 1h candles and on the 1m base where stops are 
 minute; `alone` is the 1h backtest as a user asks for it, one message to a worker for each. The
 processes are up and have run once before time is taken. `processor` is what one run takes of all
 processes together: where it is the same with two, only a lack of idle processors keeps the rate
-from doubling.
+from doubling. `bare loop` shows what the machine itself gives two processes: a loop that adds
+numbers up, and nothing else.
 """
 
 import asyncio
@@ -41,6 +42,8 @@ _STRATEGY: Final = "ma_crossover"
 _GRID: Final = "fast_period=10:109:2,slow_period=120:310:10"
 # How many of its 1,000 sets are run: (in full, quick).
 _RUNS: Final = {"1h": (1000, 100), "1m": (100, 10), "alone": (200, 20)}
+_LOOPS: Final = 100
+_LOOP_LENGTH: Final = 500_000
 
 
 @contextmanager
@@ -64,7 +67,7 @@ def _meter(context: Context, size: int) -> Iterator[Meter]:
             runner.run(_run_alone(pool, [job] * 4 * size))
 
         def measure() -> Mapping[str, float]:
-            figures: dict[str, float] = {}
+            figures = _measure_loops(runner, pool)
             for name in _RUNS:
                 figures |= _measure(runner, pool, jobs, context, name)
             return figures
@@ -119,6 +122,12 @@ def _measure(
     return {name: len(sets) / watch.seconds, f"{name} processor": used / len(sets)}
 
 
+def _measure_loops(runner: asyncio.Runner, pool: WorkerPool) -> dict[str, float]:
+    with timed() as watch:
+        runner.run(_run_loops(pool))
+    return {"bare loop": _LOOPS / watch.seconds}
+
+
 def _processor_seconds() -> float:
     """Return the processor time of this process and its workers so far."""
     own = psutil.Process()
@@ -134,6 +143,18 @@ async def _sweep(pool: WorkerPool, request: SweepRequest) -> None:
 
 async def _run_alone(pool: WorkerPool, jobs: list[BacktestJob]) -> list[float]:
     return await asyncio.gather(*(pool.run(final_equity, job) for job in jobs))
+
+
+async def _run_loops(pool: WorkerPool) -> None:
+    await asyncio.gather(*(pool.run(add_up, _LOOP_LENGTH) for _ in range(_LOOPS)))
+
+
+def add_up(length: int, _report: Report) -> int:
+    """Add numbers up, as plain Python does it."""
+    total = 0
+    for number in range(length):
+        total += number % 7
+    return total
 
 
 def final_equity(job: BacktestJob, report: Report) -> float:
