@@ -125,8 +125,8 @@ class CandleSeries:
     @classmethod
     def from_candles(cls, candles: Sequence[Candle], timeframe: str = "1m") -> Self:
         """Build a series from single candles, oldest first."""
-        if len(candles) == 1 and is_sound(candles[0], timeframe):
-            return cls._of_one(candles[0], timeframe)
+        if len(candles) == 1 and (one := cls._of_one(candles[0], timeframe)):
+            return one
         flow = {
             name: [np.nan if value is None else value for value in values]
             for name in FLOW_COLUMNS
@@ -229,11 +229,13 @@ class CandleSeries:
         )
 
     @classmethod
-    def _of_one(cls, candle: Candle, timeframe: str) -> Self:
-        prices = [np.array([float(getattr(candle, name))]) for name in PRICE_COLUMNS]
-        values = [getattr(candle, name) for name in FLOW_COLUMNS]
-        flow = [None if value is None else np.array([float(value)]) for value in values]
-        return cls._unchecked(timeframe, np.array([candle.timestamp], np.int64), *prices, *flow)
+    def _of_one(cls, candle: Candle, timeframe: str) -> Self | None:
+        prices = [float(getattr(candle, name)) for name in PRICE_COLUMNS]
+        if not is_sound(timeframe, candle.timestamp, *prices):
+            return None
+        flow = [getattr(candle, name) for name in FLOW_COLUMNS]
+        columns = [None if value is None else np.array([float(value)]) for value in prices + flow]
+        return cls._unchecked(timeframe, np.array([candle.timestamp], np.int64), *columns)
 
     @classmethod
     def _unchecked(cls, timeframe: str, *columns: npt.NDArray[np.generic] | None) -> Self:
@@ -257,7 +259,8 @@ class CandleSeries:
         lengths |= {len(column) for column in self._flow() if column is not None}
         if len(lengths) > 1:
             return f"columns of different lengths: {sorted(lengths)}"
-        found = find_broken_rule(self)
+        prices = [getattr(self, name) for name in PRICE_COLUMNS]
+        found = find_broken_rule(self.timeframe, self.timestamp, *prices)
         if found is None:
             return None
         rule, broken = found
