@@ -55,12 +55,18 @@ class TimeframeData:
             LookupError: no candle of this timeframe has closed yet.
         """
         if self._latest is None or self._latest_count != self.count:
-            if not self.count:
-                name = self.timeframe
-                raise LookupError(f"no {name} candle has closed yet: check len(data[{name!r}])")
-            self._latest = self._candle(self.count - 1)
+            self._latest = self._candle(self._last_index())
             self._latest_count = self.count
         return self._latest
+
+    @property
+    def close(self) -> float:
+        """The close of the latest candle; cheaper than `latest.close`, which makes a candle.
+
+        Raises:
+            LookupError: no candle of this timeframe has closed yet.
+        """
+        return self.closes[self._last_index()]
 
     def indicator(
         self,
@@ -195,6 +201,12 @@ class TimeframeData:
         opens = bucket_opens(base["timestamp"][firsts], self.timeframe)
         return changed, aggregate_columns(base, firsts, opens)
 
+    def _last_index(self) -> int:
+        if not self.count:
+            name = self.timeframe
+            raise LookupError(f"no {name} candle has closed yet: check len(data[{name!r}])")
+        return self.count - 1
+
     def _find_due(self) -> None:
         """Remember the closing key of the first candle that is closed but not yet visible."""
         self.due = self._keys[self.count] if self.count < len(self._keys) else NEVER
@@ -218,7 +230,7 @@ class TimeframeData:
 
 
 class MultiTimeframeData(Mapping[str, TimeframeData]):
-    """The strategy's timeframes by name: `data["1h"].latest.close`."""
+    """The strategy's timeframes by name: `data["1h"].close`."""
 
     def __init__(self, frames: Mapping[str, TimeframeData]) -> None:
         self._frames = dict(frames)

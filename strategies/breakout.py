@@ -33,7 +33,7 @@ class Breakout(Strategy):
         """Compare the close with the channel as it was one candle ago."""
         if len(data["4h"]) < 2:
             return []
-        close = data["4h"].latest.close
+        close = data["4h"].close
         upper, lower = self.upper[-2], self.lower[-2]
         if portfolio.has_position:
             middle = (upper + lower) / 2

@@ -47,11 +47,11 @@ class MaCrossover(Strategy):
     def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
         """Turn the position at each crossing."""
         if self.crossed_up[-1]:
-            return [Signal.close(), self._open_long(data["1h"].latest.close)]
+            return [Signal.close(), self._open_long(data["1h"].close)]
         if self.crossed_down[-1]:
             signals = [Signal.close()]
             if self.params.allow_short:
-                signals.append(self._open_short(data["1h"].latest.close))
+                signals.append(self._open_short(data["1h"].close))
             return signals
         return []
 

@@ -53,9 +53,9 @@ class MultiTimeframe(Strategy):
             return []
         rising = self.fast[-1] > self.slow[-1]
         if rising and self.turned_up[-1]:
-            return [self._open(data["1m"].latest.close, rising=True)]
+            return [self._open(data["1m"].close, rising=True)]
         if not rising and self.turned_down[-1]:
-            return [self._open(data["1m"].latest.close, rising=False)]
+            return [self._open(data["1m"].close, rising=False)]
         return []
 
     def _open(self, price: float, *, rising: bool) -> Signal:

@@ -35,7 +35,7 @@ class RsiReversal(Strategy):
         """Leave at the exit level, else enter on a turn."""
         if portfolio.has_position:
             return [Signal.close()] if self.rsi[-1] >= self.params.exit_level else []
-        close = data["1h"].latest.close
+        close = data["1h"].close
         if not (self.turned_up[-1] and close > self.trend[-1]):
             return []
         stop_loss = close - self.params.stop_atr * self.range[-1]

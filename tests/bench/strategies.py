@@ -26,7 +26,7 @@ class Crossover(Strategy):
         fast, slow = self.fast, self.slow
         if fast[-1] > slow[-1] and fast[-2] <= slow[-2]:
             if not portfolio.has_position:
-                return [buy(self.candles.latest.close)]
+                return [buy(self.candles.close)]
         elif fast[-1] < slow[-1] and fast[-2] >= slow[-2] and portfolio.has_position:
             return [Signal.close()]
         return []
@@ -74,7 +74,7 @@ def rotating(count: int) -> type[Strategy]:
         timeframes = ("1h",)
 
         def on_candle(self, data: MultiTimeframeData, portfolio: PortfolioView) -> list[Signal]:
-            price = data["1h"].latest.close
+            price = data["1h"].close
             opened = Signal.open_long(
                 SIZE_PERCENT / count, stop_loss=price * 0.5, take_profit=price * 2.0
             )

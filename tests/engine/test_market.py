@@ -184,3 +184,17 @@ def test_markets_on_the_same_series_go_on_each_for_itself(walk):
             columns = [getattr(history, name) for history in shown]
             assert np.array_equal(columns[0], columns[1], equal_nan=True)
             assert np.array_equal(columns[0], columns[2], equal_nan=True)
+
+
+def test_the_close_is_that_of_the_latest_candle(walk):
+    market = Market(("1m", "5m"))
+    for timeframe in ("1m", "5m"):
+        with pytest.raises(LookupError, match=f"no {timeframe} candle has closed yet"):
+            _ = market.data[timeframe].close
+    series = walk(60, skip=(7,))
+    for first in range(0, len(series), 10):
+        market.extend(series.part(first, first + 10))
+        market.advance(min(first + 10, len(series)))
+        for frame in market.data.values():
+            assert frame.close == frame.latest.close
+            assert type(frame.close) is float
