@@ -6,7 +6,7 @@ Making an object of each number takes several times as long as reading the colum
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ import pyarrow as pa
 from data.arrow_columns import to_numpy
 from engine.candles import IntArray
 
+_Offsets: TypeAlias = npt.NDArray[np.int32]
+_AFTER_ZERO: Final = frozenset(b'.eE,]"')
 _ENVELOPE_CHARACTERS: Final = 500  # rows begin within so many
 
 
@@ -108,10 +110,10 @@ def _commas_of_table(content: bytes) -> IntArray | None:
     return commas.reshape(rows, width) if is_table else None
 
 
-def _pieces(content: bytes, commas: IntArray, fields: Sequence[int]) -> IntArray | None:
-    """Return where the numbers of some fields begin and end; None if quotes don't match.
+def _pieces(content: bytes, commas: IntArray, fields: Sequence[int]) -> _Offsets | None:
+    """Return where the numbers of some fields begin and end; None if only decoding can tell.
 
-    They are looked at in every field: a comma inside of a text would move those behind it.
+    Quotes are looked at in every field: a comma inside of a text would move those behind it.
     """
     starts = np.append(0, commas.ravel()[:-1]).reshape(commas.shape) + 1
     ends = commas.copy()
@@ -129,14 +131,45 @@ def _pieces(content: bytes, commas: IntArray, fields: Sequence[int]) -> IntArray
     # A lone quote both opens and closes: Arrow would follow its negative length anywhere.
     if not (is_sound and (starts <= ends).all()):
         return None
-    return np.stack((starts[:, fields], ends[:, fields]), axis=-1)
+    bare = [field for field in fields if not opened[:, field].all()]
+    if not _are_json(content, starts[:, bare], ends[:, bare]):
+        return None
+    return _offsets([(starts[:, field], ends[:, field]) for field in fields])
 
 
-def _strings(content: bytes, pieces: IntArray) -> pa.Array:
+def _are_json(content: bytes, starts: IntArray, ends: IntArray) -> bool:
+    """Tell whether no number is written as Arrow reads it and JSON forbids: +1 .5 1. 01 0x1 inf."""
+    letters = np.frombuffer(content, np.uint8)
+    firsts = starts + (letters.take(starts) == ord("-"))
+    first, last = letters.take(firsts), letters.take(ends - 1)
+    after_zero = letters.take(firsts[first == ord("0")] + 1).tolist()
+    has_exponent = b"e" in content or b"E" in content
+    return bool(
+        _are_digits(first).all()
+        and _are_digits(last).all()
+        and _AFTER_ZERO.issuperset(after_zero)
+        and not (has_exponent and (b".e" in content or b".E" in content))
+    )
+
+
+def _offsets(pieces: Sequence[tuple[IntArray, IntArray]]) -> _Offsets:
+    """Return beginnings and ends, a pair for each field, as Arrow numbers them: row by row."""
+    offsets = np.empty((len(pieces[0][0]), len(pieces), 2), np.int32)
+    for place, (starts, ends) in enumerate(pieces):
+        offsets[:, place, 0] = starts
+        offsets[:, place, 1] = ends
+    return offsets
+
+
+def _are_digits(letters: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return letters - np.uint8(ord("0")) < 10
+
+
+def _strings(content: bytes, pieces: _Offsets) -> pa.Array:
     """Return the pieces of a text as strings, field by field."""
     rows, fields, _ = pieces.shape
-    offsets = pa.py_buffer(pieces.astype(np.int32, order="C"))
     # Arrow's strings follow each other: what lies between two pieces is a string that isn't taken.
-    every = pa.StringArray.from_buffers(pieces.size - 1, offsets, pa.py_buffer(content))
+    buffers = pa.py_buffer(pieces), pa.py_buffer(content)
+    every = pa.StringArray.from_buffers(pieces.size - 1, *buffers)
     places = 2 * np.arange(rows * fields).reshape(rows, fields).T.ravel()
     return every.take(pa.array(places))

@@ -68,7 +68,7 @@ def test_a_text_that_was_changed_reads_as_its_decoded_form_or_not_at_all(rows, d
         try:
             decoded = json.loads(changed)
         except ValueError:
-            return  # such as a number with a leading zero, or damage in a field that isn't read
+            return  # damage in a field that isn't read
         expected = columns_of_rows(decoded)
         assert read[0].tolist() == expected.timestamp.tolist()
         assert np.array_equal(read[4], expected.close, equal_nan=True)
@@ -105,6 +105,48 @@ def test_any_brackets_quotes_and_commas_can_be_looked_at(text):
 )
 def test_what_only_decoding_can_tell_is_left_to_it(text):
     assert RowText(text).columns([0, 1]) is None
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+1",
+        ".5",
+        "-.5",
+        "1.",
+        "-1.",
+        "1.e5",
+        "1.E5",
+        "01",
+        "-01",
+        "00",
+        "00.5",
+        "0x1F",
+        "0x0",
+        "1_000",
+        "inf",
+        "-inf",
+        "nan",
+        "Infinity",
+        "-",
+        "1e",
+    ],
+)
+def test_a_number_that_json_forbids_is_left_to_decoding(number):
+    for rows, fields in (([1, 5, 3], [0, 1]), ([5, 2, 3], [0, 2])):
+        text = compact([rows, [7, 8, 9]]).replace("5", number)
+
+        assert RowText(text).columns(fields) is None
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["0", "-0", "0.5", "-0.5", "0e5", "0E5", "10", "1e5", "1E+5", "1.5e-5", "100.0", "-12"],
+)
+def test_a_number_that_json_allows_is_read_from_the_text(number):
+    columns = RowText(f'[[1,{number}],[2,"{number}"]]').columns([0, 1])
+
+    assert columns[1].tolist() == [float(number)] * 2
 
 
 @pytest.mark.parametrize(
