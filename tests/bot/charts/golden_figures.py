@@ -35,6 +35,7 @@ def wave_candles(count: int = 600) -> CandleSeries:
 def wave_trade(candles: CandleSeries, first: int = 310, last: int = 430) -> Trade:
     """A short between the closes of two candles, left by its target."""
     entry, out = float(candles.close[first]), float(candles.close[last])
+    pnl = 0.125 * (entry - out) - 5
     return Trade(
         id=3,
         side=Side.SHORT,
@@ -44,8 +45,8 @@ def wave_trade(candles: CandleSeries, first: int = 310, last: int = 430) -> Trad
         exit_price=out,
         size=0.125,
         size_usd=0.125 * entry,
-        pnl=0.125 * (entry - out) - 5,
-        pnl_percent=100 * ((entry - out) / entry - 0.001),
+        pnl=pnl,
+        pnl_percent=100 * pnl / (0.125 * entry),
         fees=5.0,
         exit_reason=ExitReason.TAKE_PROFIT,
         stop_loss=entry + 250,
@@ -53,10 +54,18 @@ def wave_trade(candles: CandleSeries, first: int = 310, last: int = 430) -> Trad
     )
 
 
-def one_trade_chart() -> OneTrade:
-    """A trade with the candles of its window, up to its exit."""
+def lost_trade(candles: CandleSeries) -> Trade:
+    """A short while the price rises, left by its stop."""
+    trade = wave_trade(candles, 190, 268)
+    target = trade.entry_price - 250
+    stop = trade.exit_price
+    return replace(trade, exit_reason=ExitReason.STOP_LOSS, stop_loss=stop, take_profit=target)
+
+
+def one_trade_chart(trade: Trade | None = None) -> OneTrade:
+    """A trade, by default one that won, with the candles of its window, up to its exit."""
     candles = wave_candles()
-    trade = wave_trade(candles)
+    trade = trade or wave_trade(candles)
     start, _ = window_of(trade)
     return OneTrade(trade, "BTC/USDT", candles.between(start, trade.exit_time))
 
@@ -73,11 +82,10 @@ def summary_chart() -> SummaryChart:
 
 def compute() -> dict[str, dict[str, Any]]:
     """Return what is compared, by the name of its file."""
-    lost = replace(wave_trade(wave_candles()), pnl=-12.5, pnl_percent=-0.25)
-    trade = one_trade_chart()
+    won, lost = one_trade_chart(), one_trade_chart(lost_trade(wave_candles()))
     return {
-        "one_trade": plain(one_trade_figure(trade).to_dict()),
-        "one_trade_lost": plain(one_trade_figure(replace(trade, trade=lost)).to_dict()),
+        "one_trade": plain(one_trade_figure(won).to_dict()),
+        "one_trade_lost": plain(one_trade_figure(lost).to_dict()),
         "summary": plain(summary_figure(summary_chart()).to_dict()),
     }
 

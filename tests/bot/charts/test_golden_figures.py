@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.bot.charts.golden_figures import FOLDER, compute
+from tests.bot.charts.golden_figures import FOLDER, compute, lost_trade, wave_candles, wave_trade
 
 
 def close_to(value):
@@ -25,3 +25,14 @@ def test_a_figure_is_the_one_that_was_reviewed(name):
 
 def test_every_golden_figure_is_computed():
     assert {path.stem for path in FOLDER.glob("*.json")} == set(compute())
+
+
+@pytest.mark.parametrize("make", [wave_trade, lost_trade])
+def test_the_trades_of_the_pictures_can_be_true(make):
+    trade = make(wave_candles())
+
+    fell = trade.entry_price - trade.exit_price
+    assert trade.pnl == pytest.approx(trade.size * fell - trade.fees)
+    assert trade.pnl_percent == pytest.approx(100 * trade.pnl / trade.size_usd)
+    assert trade.take_profit < trade.entry_price < trade.stop_loss
+    assert trade.exit_price == (trade.take_profit if fell > 0 else trade.stop_loss)
