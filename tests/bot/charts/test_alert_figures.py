@@ -42,6 +42,28 @@ def test_the_candle_that_still_forms_may_be_missing(stop):
     assert draw(wave_trade(candles), candles.part(150, stop))
 
 
+@pytest.mark.parametrize(
+    ("minutes", "first", "stop"),
+    [
+        (120, 335, 431),
+        (120, 311, 407),
+        (120, 323, 419),
+        (4, 314, 315),
+        (4, 311, 312),
+    ],
+)
+def test_a_fifth_of_a_trade_or_three_minutes_may_be_missing_and_no_minute_more(
+    minutes, first, stop
+):
+    candles = wave_candles()
+    trade = wave_trade(candles, 310, 310 + minutes)
+
+    assert draw(trade, candles.part(first, stop))
+    for less in (candles.part(first + 1, stop), candles.part(first, stop - 1)):
+        with pytest.raises(NothingToDraw, match="not known"):
+            draw(trade, less)
+
+
 def test_a_summary_without_equity_is_not_drawn():
     alone = EquityCurve(wave_candles().timestamp[:1], wave_candles().close[:1])
 
