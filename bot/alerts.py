@@ -25,13 +25,7 @@ from bot.services.alert_kinds import START as START
 from bot.services.alert_kinds import STOP as STOP
 from bot.services.alert_kinds import SUMMARY_DAILY as SUMMARY_DAILY
 from bot.services.alert_kinds import SUMMARY_WEEKLY as SUMMARY_WEEKLY
-from bot.services.forward.alerts import (
-    TEST_CHANNEL,
-    TRADE_CLOSE,
-    TRADE_OPEN,
-    position_payload,
-    trade_payload,
-)
+from bot.services.forward.alerts import TEST_CHANNEL
 from bot.services.forward.health import BackAgain, Stalled
 from bot.services.forward.runner import ForwardRunner
 from bot.services.forward.service import WhileAway
@@ -40,7 +34,6 @@ from data.database import Database
 from data.errors import StoreError
 from data.storage.records import ForwardTest, ForwardTestStatus, NewMessage, StepRecord
 from data.streams.events import ConnectionAlert
-from engine.orders import Position, Trade
 
 log = logging.getLogger(__name__)
 
@@ -109,22 +102,6 @@ class DiscordAlerter:
         kind = PAUSED if test.status is ForwardTestStatus.PAUSED else RESUMED
         key = f"forward:{test.id}:{kind}:{secrets.token_hex(8)}"
         await self._put(kind, key, {**_facts(test), "by": by}, test)
-
-    async def on_trade_open(
-        self, test: ForwardTest, position: Position, *, equity: float, recovered: bool = False
-    ) -> None:
-        """Tell of a position that no step of a forward test told of."""
-        payload = {**_facts(test), **position_payload(position), "time": position.entry_time}
-        payload |= {"equity": equity, "recovered": recovered}
-        await self._put(TRADE_OPEN, f"forward:{test.id}:open:{position.id}", payload, test)
-
-    async def on_trade_close(
-        self, test: ForwardTest, trade: Trade, *, equity: float, recovered: bool = False
-    ) -> None:
-        """Tell of a trade that no step of a forward test told of."""
-        payload = {**_facts(test), **trade_payload(trade), "time": trade.exit_time}
-        payload |= {"equity": equity, "recovered": recovered}
-        await self._put(TRADE_CLOSE, f"forward:{test.id}:close:{trade.id}", payload, test)
 
     async def on_daily_summary(self, summary: Summary) -> bool:
         """Tell how a day went; return False when it was told before."""

@@ -8,12 +8,10 @@ import pytest
 from bot.alerts import FAULT, RECOVERY, DiscordAlerter, forget_told_fault
 from bot.outbox import OutboxSender
 from bot.repeats import RepeatLedger
-from bot.services.forward.alerts import TRADE_CLOSE, TRADE_OPEN
 from data.database import Database, NewForwardTest
 from data.errors import StoreError
 from data.storage.records import ForwardTestStatus
 from data.streams.events import AlertKind, ConnectionAlert
-from engine.orders import ExitReason, Position, Side, Trade
 
 
 class Channel:
@@ -185,22 +183,3 @@ async def test_a_test_left_on_another_exchange_is_told_with_how_to_reach_it(
     assert message.kind == RECOVERY
     (left,) = message.payload["left"]
     assert left["reason"] == "it runs on simulated: start the bot with EXCHANGE=simulated"
-
-
-async def test_a_position_and_its_trade_told_outside_a_step_are_each_told_once(
-    database, test, alerter
-):
-    position = Position(7, Side.LONG, 60_000, 100.0, 2.0, 200.0, 0.1)
-    trade = Trade(
-        7, Side.LONG, 60_000, 100.0, 120_000, 103.0, 2.0, 200.0, 6.0, 3.0, 0.1,
-        ExitReason.TAKE_PROFIT,
-    )  # fmt: skip
-    for _ in range(2):
-        await alerter.on_trade_open(test, position, equity=10_000.0)
-        await alerter.on_trade_close(test, trade, equity=10_006.0, recovered=True)
-    messages = await database.take_due_messages()
-
-    assert [message.kind for message in messages] == [TRADE_OPEN, TRADE_CLOSE]
-    assert [message.payload["equity"] for message in messages] == [10_000.0, 10_006.0]
-    assert [message.payload["recovered"] for message in messages] == [False, True]
-    assert messages[1].payload["time"] == 120_000
