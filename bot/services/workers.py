@@ -175,14 +175,14 @@ class WorkerPool:
 
     async def _put_back(self, worker: _Worker) -> None:
         self._busy.discard(worker)
-        if await self._in_thread(worker.is_fit) and await self._in_thread(self._has_room):
+        if await self._in_thread(self._is_worth_keeping, worker):
             call_later = self._call_later or asyncio.get_running_loop().call_later
             self._idle[worker] = call_later(self._idle_s, partial(self._end_idle, worker))
         else:
             await self._in_thread(worker.kill)
 
-    def _has_room(self) -> bool:
-        return (self._room or memory_room)() >= _NEEDED_ROOM_BYTES
+    def _is_worth_keeping(self, worker: _Worker) -> bool:
+        return worker.is_fit() and (self._room or memory_room)() >= _NEEDED_ROOM_BYTES
 
     def _end_idle(self, worker: _Worker) -> None:
         del self._idle[worker]
