@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from bot.services.keeping import kept_by
-from bot.services.run_memory import RunMemory, read_funding
+from bot.services.run_memory import RunMemory, read_data
 from bot.services.strategies import LoadedStrategy, StrategyLibrary
-from data.cache import CandleStore, SeriesKey, sha256_of
+from data.cache import CandleStore, SeriesKey
 from data.errors import NoCandles
-from data.funding import FundingStore
 from engine.backtest import BacktestData, BacktestRequest, Progress, run_backtest
 from engine.results import BacktestResults, Timing
 from engine.strategy import Strategy
@@ -83,21 +82,7 @@ def load_data(
     """Read a run's candles, those that warm its indicators up, and its funding."""
     request = job.request
     first = None if request.start is None else request.start - strategy.history_ms
-    if memory is not None:
-        held = memory.candles(job.data_dir, job.key, first, request.end)
-        funding = memory.funding(job.data_dir, request.exchange, request.symbol)
-        return BacktestData(held.candles, held.sha256, held.volume_delta_source, funding)
-    store = CandleStore(job.data_dir / "candles")
-    candles = store.read(job.key, first, request.end)
-    coverage = store.coverage(job.key)
-    return BacktestData(
-        candles=candles,
-        sha256=sha256_of(candles),
-        volume_delta_source=coverage.volume_delta_source if coverage else None,
-        funding=read_funding(
-            FundingStore(job.data_dir / "funding"), request.exchange, request.symbol
-        ),
-    )
+    return read_data(job.data_dir, job.key, first, request.end, memory)
 
 
 def load_strategy(job: BacktestJob, memory: RunMemory | None = None) -> LoadedStrategy:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from bot.services.backtests import BacktestJob, load_data
-from bot.services.strategies import StrategyLibrary
+from bot.services.backtests import BacktestJob, load_data, load_strategy
+from bot.services.keeping import kept_by
+from bot.services.run_memory import RunMemory
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
 from engine.errors import StrategyFailed
 from engine.frames import MultiTimeframeData
@@ -90,14 +91,15 @@ class StrategyCheck:
 
 
 def check_job(job: BacktestJob, report: Report) -> StrategyCheck:
-    """Check a strategy on cached candles.
+    """Check a strategy on cached candles; a worker process keeps them for the next run.
 
     Raises:
         NoCandles, InvalidRun: there is nothing to check it on.
         UnknownStrategy, BrokenStrategy: its file can't be loaded.
     """
-    strategy = StrategyLibrary(job.strategies_folder).load(job.request.strategy).strategy
-    return check_strategy(job.request, strategy, load_data(job, strategy), report)
+    memory = kept_by(report, RunMemory)
+    strategy = load_strategy(job, memory).strategy
+    return check_strategy(job.request, strategy, load_data(job, strategy, memory), report)
 
 
 def check_strategy(

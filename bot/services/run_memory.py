@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from bot.services.strategies import StrategyLibrary
-from data.cache import CandleStore, SeriesKey
+from data.cache import CandleStore, SeriesKey, sha256_of
 from data.funding import FundingStore
 from data.series_memory import HeldCandles, SeriesMemory
+from engine.backtest import BacktestData
 
 Funding = tuple[tuple[int, float], ...]
 
@@ -49,11 +50,33 @@ class RunMemory:
         if known is None or known[0] != identity:
             if len(self._funding) >= _KEPT_FUNDING:
                 self._funding.clear()
-            known = self._funding[place] = (identity, read_funding(store, exchange, symbol))
+            known = self._funding[place] = (identity, _read_funding(store, exchange, symbol))
         return known[1]
 
 
-def read_funding(store: FundingStore, exchange: str, symbol: str) -> Funding:
-    """Return the stored funding of a symbol: times (ms) and rates (fractions)."""
+def read_data(
+    data_dir: Path, key: SeriesKey, start: int | None, end: int | None, memory: RunMemory | None
+) -> BacktestData:
+    """Read the candles that open at start..end (ms, end excluded), and all funding.
+
+    Raises:
+        NoCandles, StoreError: as `CandleStore.read`.
+    """
+    if memory is not None:
+        held = memory.candles(data_dir, key, start, end)
+        funding = memory.funding(data_dir, key.exchange, key.symbol)
+        return BacktestData(held.candles, held.sha256, held.volume_delta_source, funding)
+    store = CandleStore(data_dir / "candles")
+    candles = store.read(key, start, end)
+    coverage = store.coverage(key)
+    return BacktestData(
+        candles=candles,
+        sha256=sha256_of(candles),
+        volume_delta_source=coverage.volume_delta_source if coverage else None,
+        funding=_read_funding(FundingStore(data_dir / "funding"), key.exchange, key.symbol),
+    )
+
+
+def _read_funding(store: FundingStore, exchange: str, symbol: str) -> Funding:
     history = store.read(exchange, symbol)
     return tuple(zip(history.time.tolist(), history.rate.tolist(), strict=True))

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from bot.errors import InvalidInput
 from bot.services.forward.parity import ParityReport, compare
 from bot.services.forward.session import ForwardConfig
+from bot.services.keeping import kept_by
 from bot.services.market_data import MarketData
 from bot.services.own_loop import run_apart
+from bot.services.run_memory import RunMemory, read_data
 from bot.services.strategies import StrategyLibrary
 from bot.settings import Settings
-from data.cache import CandleStore, SeriesKey
+from data.cache import SeriesKey
 from data.database import Database
-from data.funding import FundingStore
 from data.interest_record import InterestRecord, interest_folder
 from data.storage.records import ForwardTest
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
@@ -74,18 +75,18 @@ def execute_rerun(job: RerunJob, report: Callable[[Any], None]) -> Rerun:
     """Run the backtest on exactly the candles that the forward test looked back on and traded.
 
     Their open interest is what they carried live, where that was recorded.
-    It takes seconds, so nothing is told to `report` on the way.
+    It takes seconds, so nothing is told to `report` on the way; a worker process keeps candles
+    and code for the next run.
     """
-    request = job.request
-    store = CandleStore(job.data_dir / "candles")
+    request, memory = job.request, kept_by(report, RunMemory)
     key = SeriesKey(request.exchange, request.symbol, "1m")
+    stored = read_data(job.data_dir, key, job.warm_up_from, request.end, memory)
     record = InterestRecord(interest_folder(job.data_dir))
-    stored = store.read(key, job.warm_up_from, request.end)
-    candles = record.apply(request.exchange, request.symbol, stored)
-    funding = FundingStore(job.data_dir / "funding").read(request.exchange, request.symbol)
-    rates = tuple(zip(funding.time.tolist(), funding.rate.tolist(), strict=True))
-    strategy = StrategyLibrary(job.strategies_folder).load(request.strategy).strategy
-    results = run_backtest(request, strategy, BacktestData(candles, funding=rates))
+    candles = record.apply(request.exchange, request.symbol, stored.candles)
+    folder = job.strategies_folder
+    library = StrategyLibrary(folder) if memory is None else memory.library(folder)
+    strategy = library.load(request.strategy).strategy
+    results = run_backtest(request, strategy, BacktestData(candles, funding=stored.funding))
     return Rerun(results.trades, results.equity, min(map(get_timeframe_ms, strategy.timeframes)))
 
 
