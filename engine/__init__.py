@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+# While there is but one thread: another one that imports pandas now would get the stand-ins.
+from engine import ta_lib as _ta_lib  # noqa: F401
 from engine.history import IndicatorView
 from engine.portfolio import Portfolio, PortfolioView
 from engine.strategy import Strategy, StrategyParams

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import talib
+
+from engine.ta_lib import talib
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -43,6 +43,9 @@ def key_values(pairs: list[str]) -> dict[str, str]:
 @contextlib.contextmanager
 def progress_bar(unit: str) -> Iterator[ProgressBar]:
     """Show stages with rate and remaining time on a terminal's standard error."""
+    if not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -55,9 +58,7 @@ def progress_bar(unit: str) -> Iterator[ProgressBar]:
         rate,
         Remaining(),
     )
-    console = Console(file=sys.stderr)
-    shown = console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int) -> None:

@@ -35,11 +35,13 @@ def test_help_imports_nothing_heavy():
     _run_in_project(code)
 
 
-def test_a_cached_backtest_imports_neither_exchange_nor_chart_nor_discord():
+def test_a_cached_backtest_imports_no_more_than_it_needs(cached, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(cached / "var"))
     code = (
-        "import sys, bot.console.backtest;"
-        "heavy = {'ccxt', 'pandas', 'plotly', 'discord', 'aiohttp'} & set(sys.modules);"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
+        "import sys; from bot.cli import main;"
+        "code = main(['backtest', '--strategy', 'ma_crossover', '--offline']);"
+        "heavy = {'ccxt', 'pandas', 'plotly', 'discord', 'aiohttp', 'rich'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
     )
     _run_in_project(code)
 
