@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.arrow_columns import to_arrow, to_numpy
 from data.atomic_files import exclusive_lock, replace_file
 from data.errors import StoreError
 from data.ranges import Range, subtract, unite
@@ -123,7 +124,9 @@ class FundingStore:
 def _encode(history: FundingHistory, covered: list[Range]) -> bytes:
     schema = pa.schema(list(_TYPES.items()), metadata={"covered": json.dumps(covered)})
     sink = pa.BufferOutputStream()
-    table = pa.table([pa.array(history.time), pa.array(history.rate)], schema=schema)
+    columns = (history.time, history.rate)
+    arrays = [to_arrow(c, kind) for c, kind in zip(columns, _TYPES.values(), strict=True)]
+    table = pa.table(arrays, schema=schema)
     pq.write_table(table, sink, write_page_checksum=True)
     return bytes(sink.getvalue().to_pybytes())
 
@@ -132,7 +135,5 @@ def _decode(content: bytes) -> tuple[FundingHistory, list[Range]]:
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     table = file.read(columns=list(_TYPES), use_threads=False)
     covered = json.loads((file.schema_arrow.metadata or {}).get(b"covered", b"[]"))
-    history = FundingHistory.of(
-        table.column("timestamp").to_numpy().astype(np.int64), table.column("rate").to_numpy()
-    )
+    history = FundingHistory.of(*(to_numpy(table.column(name)) for name in _TYPES))
     return history, [(int(start), int(end)) for start, end in covered]

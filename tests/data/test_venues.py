@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import UnknownExchange
-from data.venues.base import Instrument, MarketKind, TimedValue
+from data.venues.base import Instrument, MarketKind, TimedValue, to_floats, to_times
 from data.venues.binance import Binance
 from data.venues.bybit import Bybit
 from data.venues.catalog import EXCHANGES, find_venue
@@ -261,3 +261,23 @@ def test_funding_that_is_no_list_is_unreadable(name, records):
     answer = {"result": {"list": records}} if name == "bybit" else records
     with pytest.raises(ValueError, match=r"should be a list|not a list"):
         find_venue(name).parse_funding(answer)
+
+
+def test_numbers_in_text_are_read_exactly():
+    assert to_floats(["0.1", 2, None, 1e-9]).tolist()[:2] == [0.1, 2.0]
+    assert np.isnan(to_floats([None]))
+    assert to_times(["1700000000123", 1_700_000_000_124, 17e11]).tolist()[:1] == [1700000000123]
+
+
+@pytest.mark.parametrize("value", ["1.5x", "", [1.0], {"price": 1}, (1.0, 2.0)])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match=r".+"):
+        to_floats([value])
+
+
+@pytest.mark.parametrize(
+    "value", [None, "soon", "1.5", 1.5, float("nan"), float("inf"), [1], 2**70]
+)
+def test_what_is_no_time_in_ms_is_refused(value):
+    with pytest.raises(ValueError, match=r".+"):
+        to_times([value])
