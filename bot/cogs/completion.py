@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot.client import JesseClient
 from bot.errors import BotError
-from bot.services.strategies import ParamInfo
+from bot.services.strategy_params import ParamInfo
 from bot.ui.limits import CHOICE, CHOICES, length
 from data.errors import DataError
 from engine.timeframe import TIMEFRAMES
@@ -67,7 +67,7 @@ def suggest_params(params: Iterable[ParamInfo], typed: str) -> list[str]:
         named.add(before.rpartition(" ")[2].partition("=")[0])
     name = last.rstrip("=")
     found = [
-        f"{before} {param.name}={param.default}".strip()
+        f"{before} {param.name}={param.default_text}".strip()
         for param in params
         if param.name not in named and param.name.startswith(name)
     ]

@@ -2,9 +2,12 @@
 
 import argparse
 import sys
+from typing import Final
 
 from bot.console.common import settings_from
 from bot.services.strategies import StrategyInfo, StrategyLibrary
+
+_UNDESCRIBED: Final = "no description"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     width = max((len(item.name) for item in loaded), default=0)
     for item in loaded:
         info = item.info
-        print(f"{item.name:<{width}}  {','.join(info.timeframes):<8}  {info.summary}")
+        summary = info.summary or _UNDESCRIBED
+        print(f"{item.name:<{width}}  {','.join(info.timeframes):<8}  {summary}")
     if not loaded and not broken:
         print(f"no strategy files in {library.folder}")
     for message in broken:
@@ -27,10 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(info: StrategyInfo) -> str:
     """Return a strategy's text and its parameters."""
-    lines = [f"{info.name}  ({', '.join(info.timeframes)})", "", info.description]
+    lines = [f"{info.name}  ({', '.join(info.timeframes)})", "", info.description or _UNDESCRIBED]
     if info.params:
         lines += ["", "parameters (--param name=value):"]
     for param in info.params:
         limits = f" ({param.range})" if param.range else ""
-        lines.append(f"  {param.name} = {param.default}{limits}  {param.description}")
+        default = "(required)" if param.is_required else f"= {param.default_text or 'none'}"
+        lines.append(f"  {param.name} {default}{limits}  {param.description}".rstrip())
     return "\n".join(lines)

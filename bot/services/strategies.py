@@ -7,26 +7,15 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, Final
+from typing import Final
 
 from bot.errors import BrokenStrategy, UnknownStrategy
+from bot.services.strategy_params import ParamInfo, check_params, describe_params
 from engine.errors import EngineError
 from engine.strategy import Strategy
 from engine.words import nearest
 
 _ENGINE_FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "engine"
-_RANGE_WORDS: Final = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-
-
-@dataclass(frozen=True, slots=True)
-class ParamInfo:
-    """One parameter as shown to people: type name, default, range and description."""
-
-    name: str
-    type: str
-    default: Any
-    range: str
-    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ class LoadedStrategy:
             summary=text.split("\n", 1)[0],
             description="\n".join(line.strip() for line in text.splitlines()),
             timeframes=self.strategy.timeframes,
-            params=_params(self.strategy),
+            params=describe_params(self.strategy.Params),
         )
 
 
@@ -152,20 +141,22 @@ def _import(code: CodeType, path: Path, name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         exec(code, vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that ends itself must not end us
         del sys.modules[module_name]
         raise BrokenStrategy(_describe(error, path, name)) from error
     return module
 
 
-def _describe(error: Exception, path: Path, name: str) -> str:
+def _describe(error: BaseException, path: Path, name: str) -> str:
     if isinstance(error, SyntaxError):
         line: int | None = error.lineno
         text = error.msg
     else:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
-        text = f"{type(error).__name__}: {error}"
+        # Behind a blank line pydantic tells where to read more.
+        told = str(error).partition("\n\n")[0]
+        text = f"{type(error).__name__}: {told}"
     place = f"{path.name}, line {line}" if line else path.name
     return f"strategy {name} can't be loaded: {text} ({place})"
 
@@ -178,43 +169,27 @@ def _find_class(module: ModuleType, path: Path, name: str) -> type[Strategy]:
         and issubclass(value, Strategy)
         and value.__module__ == module.__name__
     ]
-    wanted = name.replace("_", "")
+    wanted = _class_name(name).lower()
     matching = [value for value in found if value.__name__.lower() == wanted] or found
     if len(matching) != 1:
-        names = ", ".join(value.__name__ for value in found) or "none"
         raise BrokenStrategy(
-            f"strategy {name}: {path.name} must have one class derived from Strategy, found {names}"
+            f"strategy {name}: {path.name} must have one class derived from Strategy, "
+            f"found {_names(matching, name)}"
         )
     try:
         matching[0].check_definition()
-    except EngineError as error:
+        check_params(matching[0])
+    except (EngineError, BrokenStrategy) as error:
         raise BrokenStrategy(f"strategy {name} ({path.name}): {error}") from error
     return matching[0]
 
 
-def _params(strategy: type[Strategy]) -> tuple[ParamInfo, ...]:
-    schema = strategy.Params.model_json_schema()["properties"] if _has_params(strategy) else {}
-    return tuple(
-        ParamInfo(
-            name=name,
-            type=str(schema[name].get("type", "value")),
-            default=field.default,
-            range=_range(field.metadata),
-            description=field.description or "",
-        )
-        for name, field in strategy.Params.model_fields.items()
-    )
+def _names(found: list[type[Strategy]], name: str) -> str:
+    if not found:
+        return "none"
+    names = ", ".join(value.__name__ for value in found)
+    return f"{names}: name the one to run {_class_name(name)}"
 
 
-def _has_params(strategy: type[Strategy]) -> bool:
-    return bool(strategy.Params.model_fields)
-
-
-def _range(metadata: list[Any]) -> str:
-    limits = [
-        f"{sign} {getattr(item, word)}"
-        for word, sign in _RANGE_WORDS
-        for item in metadata
-        if getattr(item, word, None) is not None
-    ]
-    return ", ".join(limits)
+def _class_name(name: str) -> str:
+    return "".join(word.capitalize() for word in name.replace("-", "_").split("_"))

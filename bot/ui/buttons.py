@@ -124,7 +124,7 @@ class StartForward(Pressable, DynamicItem[Button[Any]], template=_RUN + "forward
             strategy=ask.strategy,
             symbol=summary["symbol"],
             initial_balance=summary["initial_balance"],
-            params={name: str(value) for name, value in summary["params"].items()},
+            params=summary["params"],
             channel_id=interaction.channel_id,
             created_by=interaction.user.id,
         )

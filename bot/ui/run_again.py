@@ -9,7 +9,7 @@ import discord
 from bot.permissions import Access
 from bot.services.params import parse_params
 from bot.services.requests import BacktestAsk
-from bot.services.strategies import ParamInfo
+from bot.services.strategy_params import ParamInfo, as_typed
 from bot.ui.components import Form, Interaction, owner_of, services_of
 from bot.ui.limits import (
     INPUT_DESCRIPTION,
@@ -43,11 +43,12 @@ class RunAgainForm(Form):
         title = plain(f"Run {ask.strategy} again", MODAL_TITLE)
         super().__init__(title=title, timeout=_TIMEOUT_S, custom_id=f"jesse:run:{run_id}:form")
         self._ask = ask
+        self._defaults = {param.name: param.default_text for param in params}
         count = len(params) if len(params) <= MODAL_INPUTS else MODAL_INPUTS - 1
         self._single: dict[str, discord.ui.TextInput[Any]] = {}
         self._rest: discord.ui.TextInput[Any] | None = None
         for number, param in enumerate(params[:count]):
-            self._add_single(number, param, values.get(param.name, param.default))
+            self._add_single(number, param, as_typed(values.get(param.name, param.default)))
         if not params:
             self.add_item(discord.ui.TextDisplay("This strategy has no parameters: run it anew."))
         if params[count:]:
@@ -63,19 +64,22 @@ class RunAgainForm(Form):
     def chosen(self) -> dict[str, str]:
         """Return the parameters as filled in; an emptied one falls back to its default.
 
+        What is the default is left out: not every default can be typed, such as a list.
+
         Raises:
             InvalidInput: a line of the rest isn't name=value.
         """
         single = {name: str(item.value).strip() for name, item in self._single.items()}
         rest = parse_params(str(self._rest.value)) if self._rest is not None else {}
-        return {name: value for name, value in single.items() if value} | rest
+        typed = {name: value for name, value in single.items() if value} | rest
+        return {name: text for name, text in typed.items() if text != self._defaults.get(name)}
 
-    def _add_single(self, number: int, param: ParamInfo, value: Any) -> None:
+    def _add_single(self, number: int, param: ParamInfo, value: str) -> None:
         item: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id=f"param{number}",
-            default=str(value)[:INPUT_VALUE],
+            default=value[:INPUT_VALUE],
             required=False,
-            max_length=200 if len(str(value)) <= 200 else INPUT_VALUE,
+            max_length=200 if len(value) <= 200 else INPUT_VALUE,
         )
         self._single[param.name] = item
         about = " · ".join(text for text in (param.type, param.range, param.description) if text)
@@ -88,8 +92,8 @@ class RunAgainForm(Form):
         )
 
     def _add_rest(self, params: Sequence[ParamInfo], values: Mapping[str, Any]) -> None:
-        lines = [f"{param.name}={values.get(param.name, param.default)}" for param in params]
-        fitting = [line for line in lines if " " not in line]
+        texts = {param.name: as_typed(values.get(param.name, param.default)) for param in params}
+        fitting = [f"{name}={text}" for name, text in texts.items() if text and " " not in text]
         while len("\n".join(fitting)) > INPUT_VALUE:
             fitting.pop()
         self._rest = discord.ui.TextInput(

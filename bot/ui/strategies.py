@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.services.strategies import ParamInfo, StrategyInfo
+from bot.services.strategies import StrategyInfo
+from bot.services.strategy_params import ParamInfo
 from bot.ui.formats import plural
 from bot.ui.limits import Card, Markup, clip, code, escape
 from bot.ui.theme import ACCENT, WARNING
@@ -55,8 +56,9 @@ def param_line(param: ParamInfo) -> Markup:
     """Return a parameter with its default, range and description."""
     limits = f" ({escape(param.range)})" if param.range else ""
     about = f" · {escape(clip(param.description, 120))}" if param.description else ""
-    default = code(f"{param.name}={param.default}", 80)
-    return Markup(f"{default} {escape(param.type)}{limits}{about}")
+    default = code(f"{param.name}={param.default_text}", 80)
+    needed = ", required" if param.is_required else ""
+    return Markup(f"{default} {escape(param.type)}{needed}{limits}{about}")
 
 
 def _parts(lines: Sequence[Markup], count: int = 12) -> list[list[Markup]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.services.forward.revival import WhileAway
 from bot.services.forward.runner import ForwardRunner
@@ -45,12 +45,12 @@ class ForwardWatcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForwardAsk:
-    """A forward test as a user asked for it; None means default."""
+    """A forward test as a user asked for it: parameters as text or values, None means default."""
 
     strategy: str
     symbol: str | None = None
     initial_balance: float | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
     ticks: bool = True
     channel_id: int | None = None

@@ -237,3 +237,18 @@ async def test_a_result_can_be_taken_into_a_forward_test(floor):
     test = await floor.desk.database.find_forward_test("eager")
     assert (test.symbol, test.params["distance"]) == ("BTC/USDT", 7.0)
     assert test.config["initial_balance"] == 2500.0
+
+
+async def test_a_result_with_a_parameter_that_is_none_becomes_a_forward_test_too(floor):
+    path = floor.app.client.services.library.folder / "eager.py"
+    line = "        limit: int | None = Field(None, ge=1)\n        hold: bool"
+    path.write_text(path.read_text().replace("        hold: bool", line))
+    options = {"strategy": "eager", "symbol": "BTC/USDT", "start": "1d", "params": "distance=7"}
+    answer = await floor.user("operator").slash("backtest", **options)
+    result = await answer.wait_for(lambda message: message.attachments, timeout_s=60)
+
+    reply = await (await floor.user("operator").click(result, "Forward test")).finished()
+
+    assert "trades from this minute on" in reply.text
+    test = await floor.desk.database.find_forward_test("eager")
+    assert (test.params["distance"], test.params["limit"]) == (7.0, None)

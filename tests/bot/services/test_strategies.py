@@ -70,9 +70,20 @@ def test_an_empty_folder_is_named(tmp_path):
         ("x = 1\nimport nowhere_to_be_found", r"nowhere_to_be_found.*\(broken.py, line 2\)"),
         ("\n\nraise ValueError('at import')", r"ValueError: at import \(broken.py, line 3\)"),
         ("x = 1", "must have one class derived from Strategy, found none"),
-        (GOOD + GOOD.replace("GoodOne", "Another"), "found GoodOne, Another"),
+        (
+            GOOD + GOOD.replace("GoodOne", "Another"),
+            "found GoodOne, Another: name the one to run Broken",
+        ),
+        (
+            GOOD.replace("period: int", "period"),
+            r"requires a type annotation \(broken.py, line 11\)",
+        ),
         (GOOD.replace('("15m",)', '("7m",)'), "unknown timeframe '7m'"),
         (GOOD.replace('("15m",)', '"15m"'), "must be a tuple"),
+        (GOOD + "\nraise SystemExit(0)", r"SystemExit: 0 \(broken.py, line 18\)"),
+        (GOOD.replace("(StrategyParams)", ""), "GoodOne.Params must derive from StrategyParams"),
+        (GOOD.replace("Field(5", "Field(5, alias='p'"), "GoodOne.Params.period has an alias"),
+        (GOOD.replace("class Params", "Params = 5\n    class Other"), "must derive from"),
     ],
 )
 def test_a_broken_file_is_reported_and_takes_no_other_down(library, tmp_path, source, message):
@@ -82,6 +93,13 @@ def test_a_broken_file_is_reported_and_takes_no_other_down(library, tmp_path, so
     loaded, broken = library.load_all()
     assert [item.name for item in loaded] == ["good_one"]
     assert len(broken) == 1
+
+
+@pytest.mark.parametrize("name", ["good_one", "GoodOne", "good-one"])
+def test_of_several_classes_the_one_named_like_the_file_is_run(library, tmp_path, name):
+    (tmp_path / f"{name}.py").write_text(GOOD + GOOD.replace("GoodOne", "Another"))
+
+    assert library.load(name).strategy.__name__ == "GoodOne"
 
 
 def test_a_changed_file_is_loaded_anew_and_has_another_hash(library, tmp_path):
@@ -118,3 +136,50 @@ def test_all_shipped_strategies_load_and_are_described():
     for item in loaded:
         assert item.info.summary
         assert all(param.description for param in item.info.params)
+
+
+UNUSUAL = """
+import enum
+from typing import Callable, Literal
+
+from engine import Field, Strategy, StrategyParams
+
+class Mode(enum.Enum):
+    FAST = "fast"
+    SLOW = "slow"
+
+class Unusual(Strategy):
+    class Params(StrategyParams):
+        mode: Mode = Mode.FAST
+        side: Literal["long", "short"] = "long"
+        stop: float | None = Field(None, gt=0)
+        periods: list[int] = Field(default_factory=lambda: [10, 20])
+        required: int
+        average: Callable = max
+
+    def on_candle(self, data, portfolio):
+        return []
+"""
+
+
+def test_unusual_parameters_are_described_as_they_are_typed(library, tmp_path):
+    (tmp_path / "unusual.py").write_text(UNUSUAL)
+
+    params = {param.name: param for param in library.load("unusual").info.params}
+
+    texts = {name: param.default_text for name, param in params.items()}
+    assert texts == {
+        "mode": "fast",
+        "side": "long",
+        "stop": "",
+        "periods": "[10, 20]",
+        "required": "",
+        "average": str(max),
+    }
+    assert [name for name, param in params.items() if param.is_required] == ["required"]
+    types = [params[name].type for name in ("mode", "side", "stop", "periods")]
+    assert types == ["string", "string", "number or none", "array"]
+    assert params["average"].type == "value"
+    assert params["mode"].range == "fast or slow"
+    assert params["side"].range == "long or short"
+    assert params["stop"].range == "> 0"
