@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.arrow_columns import to_numpy
+from data.arrow_columns import to_arrow, to_numpy
 from engine.candles import IntArray
 
 _Offsets: TypeAlias = npt.NDArray[np.int32]
@@ -172,4 +172,4 @@ def _strings(content: bytes, pieces: _Offsets) -> pa.Array:
     buffers = pa.py_buffer(pieces), pa.py_buffer(content)
     every = pa.StringArray.from_buffers(pieces.size - 1, *buffers)
     places = 2 * np.arange(rows * fields).reshape(rows, fields).T.ravel()
-    return every.take(pa.array(places))
+    return every.take(to_arrow(places, pa.int64()))

@@ -5,11 +5,14 @@ import sys
 
 from tests.conftest import PROJECT_ROOT
 
-_FUNDING = """
-import sys, numpy as np
+_CODE = """
+import sys
 from pathlib import Path
 from data.funding import FundingHistory, FundingStore
-from data.venues.base import values_of_records
+from data.venues.base import columns_of_rows, values_of_records
+from data.venues.row_text import RowText
+rows = RowText('[[60000,"1.5","2","1","1.7","9"]]')
+assert columns_of_rows(rows).close.tolist() == [1.7]
 records = [{"at": 60_000 * n, "rate": str(n / 1000)} for n in range(3)]
 read = values_of_records(records, "at", "rate")
 store = FundingStore(Path(sys.argv[1]))
@@ -20,9 +23,9 @@ assert "pandas" not in sys.modules
 """
 
 
-def test_funding_is_parsed_stored_and_read_without_pandas(tmp_path):
+def test_candles_and_funding_are_read_and_stored_without_pandas(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", _FUNDING, str(tmp_path)],
+        [sys.executable, "-c", _CODE, str(tmp_path)],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
