@@ -7,14 +7,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
-from itertools import repeat
-from operator import getitem
 from typing import Any, Final
 from weakref import WeakSet
 
 import numpy as np
 
-from engine.candles import FLOW_COLUMNS, PRICE_COLUMNS, Candle, IntArray
+from engine.candle_reader import CandleReader
+from engine.candles import Candle, IntArray
 from engine.columns import Column, Columns, aggregate_columns
 from engine.history import History, IndicatorView, Outputs
 from engine.timeframe import TimeframeAggregator, bucket_opens, get_timeframe_ms
@@ -36,8 +35,7 @@ class TimeframeData:
         self._aggregator = None if timeframe == base else TimeframeAggregator(timeframe, base)
         self._latest: Candle | None = None
         self._latest_count = 0
-        self._prices: list[Sequence[Any]] = []
-        self._flow: list[Sequence[Any] | None] = []
+        self._reader: CandleReader | None = None
         # The closing keys again, and which of them are of overdue candles, quick to look into.
         self._keys: Sequence[int] = ()
         self._overdue: list[int] = []
@@ -55,7 +53,9 @@ class TimeframeData:
             LookupError: no candle of this timeframe has closed yet.
         """
         if self._latest is None or self._latest_count != self.count:
-            self._latest = self._candle(self._last_index())
+            if self._reader is None:
+                self._reader = CandleReader(self._columns)
+            self._latest = self._reader.read(self._last_index())
             self._latest_count = self.count
         return self._latest
 
@@ -109,8 +109,8 @@ class TimeframeData:
 
     def visible(self, name: str) -> Column:
         """Return one column of the visible history."""
-        first, stop = self.visible_range
-        return self._columns[name][first:stop]
+        first = self.count - self._history_length
+        return self._columns[name][first if first > 0 else 0 : self.count]
 
     def extend(self, base: Columns) -> None:
         """Take base candles that were put in; nothing becomes visible by that."""
@@ -213,20 +213,7 @@ class TimeframeData:
 
     def _renew_readers(self) -> None:
         self.closes = self._columns["close"].data
-        self._prices = []
-
-    def _candle(self, index: int) -> Candle:
-        if not self._prices:
-            columns = self._columns
-            self._prices = [columns[name].data for name in ("timestamp", *PRICE_COLUMNS)]
-            flow = (*FLOW_COLUMNS, "cvd")
-            self._flow = [columns[name].data if columns.has(name) else None for name in flow]
-        prices = list(map(getitem, self._prices, repeat(index)))
-        for column in self._flow:
-            # NaN, which differs from itself, is an unknown value.
-            known = column is not None and (value := column[index]) == value
-            prices.append(value if known else None)
-        return Candle(*prices)
+        self._reader = None
 
 
 class MultiTimeframeData(Mapping[str, TimeframeData]):

@@ -97,7 +97,7 @@ class IndicatorView:
                 index = self._data.count + key
                 if index >= 0:
                     return self._items[index]
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, OverflowError):
             pass
         return self._read(key)
 
@@ -106,8 +106,7 @@ class IndicatorView:
         return stop - first
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Column:
-        values = self._visible()
-        return values if dtype is None else values.astype(dtype)
+        return np.array(self._visible(), dtype=dtype, copy=copy)
 
     def all_values(self) -> Column:
         """Return the values over all loaded closed candles: the input of further indicators."""
@@ -121,6 +120,8 @@ class IndicatorView:
 
     def _read(self, key: Any) -> Any:
         visible = self._visible()
+        if key.__class__ is slice:
+            return visible[key]
         if self._known == self._data.closed_count:
             self._items = items_of(self._values)
         if key.__class__ is int and key < 0:
@@ -149,7 +150,7 @@ class IndicatorView:
 
 def items_of(values: Column) -> Sequence[Any]:
     """Return an array as a sequence of Python's own numbers, which are quick to read one by one."""
-    if values.dtype.char in _PLAIN:
+    if values.dtype.char in _PLAIN and values.dtype.isnative:
         return values.data
     items: list[Any] = values.tolist()
     return items
