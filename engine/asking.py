@@ -1,15 +1,21 @@
 """Asking a strategy for its signals: every call of `on_candle` is here. No trading rules here."""
 
 from collections.abc import Iterable
-from typing import Any
+from operator import index
+from types import NoneType
+from typing import Any, Final
 
 from engine.errors import StrategyFailed
 from engine.failures import describe_failure
 from engine.frames import MultiTimeframeData
 from engine.market import Market
-from engine.orders import Signal
+from engine.orders import Signal, SignalAction
 from engine.portfolio import Portfolio, PortfolioView
 from engine.strategy import Strategy
+
+_NUMBER: Final = frozenset({float, int})
+_LEVEL: Final = frozenset({float, int, NoneType})
+_ID: Final = frozenset({int, NoneType})
 
 
 def ask(strategy: Strategy, data: MultiTimeframeData, view: PortfolioView) -> list[Signal]:
@@ -56,10 +62,12 @@ def _checked(signals: object, strategy: Strategy) -> list[Signal]:
     if signals is None:
         return []
     answer = signals if isinstance(signals, list) else _listed(signals, strategy)
+    checked = []
     for signal in answer:
         if not isinstance(signal, Signal):
             raise _refusal(signals, strategy)
-    return list(answer)
+        checked.append(signal if _is_plain(signal) else _plain(signal, strategy))
+    return checked
 
 
 def _listed(signals: object, strategy: Strategy) -> list[Any]:
@@ -73,6 +81,33 @@ def _listed(signals: object, strategy: Strategy) -> list[Any]:
         return list(signals)  # a generator runs the strategy's code here
     except Exception as error:
         raise describe_failure(error, strategy) from error
+
+
+def _is_plain(signal: Signal) -> bool:
+    return (
+        signal.action.__class__ is SignalAction
+        and signal.size_percent.__class__ in _NUMBER
+        and signal.stop_loss.__class__ in _LEVEL
+        and signal.take_profit.__class__ in _LEVEL
+        and signal.position_id.__class__ in _ID
+    )
+
+
+def _plain(signal: Signal, strategy: Strategy) -> Signal:
+    """Return a signal of Python's own numbers: with NumPy's the book would get their precision."""
+    try:
+        return Signal(
+            SignalAction(signal.action),
+            float(signal.size_percent),
+            None if signal.stop_loss is None else float(signal.stop_loss),
+            None if signal.take_profit is None else float(signal.take_profit),
+            None if signal.position_id is None else index(signal.position_id),
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        name = type(strategy).__name__
+        raise StrategyFailed(
+            f"{name}.on_candle gave a signal that can't be carried out ({error}): {signal!r:.200}"
+        ) from None
 
 
 def _refusal(signals: object, strategy: Strategy) -> StrategyFailed:
