@@ -147,7 +147,10 @@ class TradingDesk:
         wrong = _wrong_level(signal, side, price)
         if wrong:
             return wrong
-        notional = self._portfolio.notional_at(price) + equity * signal.size_percent / 100
+        size_usd = equity * signal.size_percent / 100
+        if size_usd / price <= 0:  # too small for a float
+            return "size is not positive"
+        notional = self._portfolio.notional_at(price) + size_usd
         if notional > self._max_leverage * equity * (1 + _ROUNDING):
             return "over max_leverage"
         return None

@@ -128,6 +128,15 @@ def test_the_leverage_gives_way_to_rounding_only(excess, trades):
     assert len(run_engine(case)[0].trades) == trades
 
 
+@pytest.mark.parametrize(("price", "size_percent"), [(1.0, 5e-324), (1e9, 1e-318)])
+def test_a_size_too_small_for_a_float_is_refused(price, size_percent):
+    case = case_at([(0, price), (1, price)], [Order("long", size_percent)], [])
+    case = replace(case, initial_balance=50.0)
+
+    assert differences(case) == []
+    assert [rejection.count for rejection in run_engine(case)[0].rejected] == [1]
+
+
 def test_funding_in_the_hole_after_the_start_is_paid():
     case = case_at(
         [(0, 100), (18, 100)],

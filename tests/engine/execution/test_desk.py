@@ -51,6 +51,7 @@ def test_a_target_is_filled_at_its_price_without_slippage(desk, events):
         (Signal.open_long(-5), "size is not positive"),
         (Signal.open_long(math.nan), "size is not positive"),
         (Signal.open_long(math.inf), "size is not positive"),
+        (Signal.open_long(5e-324), "size is not positive"),
         (Signal.open_long(10, stop_loss=101), "stop loss is on the wrong side"),
         (Signal.open_long(10, stop_loss=100.1), "stop loss is on the wrong side"),
         (Signal.open_long(10, take_profit=99), "take profit is on the wrong side"),

@@ -145,6 +145,9 @@ class Account:
             return "level"
         if target is not None and (target <= fill if side == 1 else target >= fill):
             return "level"
+        # A share of equity may be too small for a float, which then has nothing left of it.
+        if equity * percent / 100 / fill == 0:
+            return "size"
         notional = equity * percent / 100
         for position in self.positions:
             notional += position.size * fill
