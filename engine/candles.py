@@ -26,6 +26,9 @@ IntArray = npt.NDArray[np.int64]
 PRICE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
 FLOW_COLUMNS: Final = ("open_interest", "volume_delta")
 
+# A run keeps a few results for each of its timeframes; runs from many starts each add their own.
+_MOST_DERIVED: Final = 32
+
 
 def format_time(timestamp: int) -> str:
     """Return a time in ms as ISO-8601 UTC, e.g. 2024-01-31T00:00:00Z."""
@@ -164,10 +167,16 @@ class CandleSeries:
 
     def derived(self, name: Hashable, make: Callable[[], Derived]) -> Derived:
         """Return what `make` computes of these candles; it is kept, so nobody may change it."""
-        if name not in self._derived:
-            self._derived[name] = make()
-        known: Derived = self._derived[name]
-        return known
+        if name in self._derived:
+            known: Derived = self._derived[name]
+            return known
+        made = make()
+        # Kept with itself, a series would outlive all that hold it.
+        if made is not self:
+            self._derived[name] = made
+            if len(self._derived) > _MOST_DERIVED:
+                del self._derived[next(iter(self._derived))]
+        return made
 
     def forget_derived(self) -> None:
         """Give up what was computed of these candles; it is made again when it is asked for."""

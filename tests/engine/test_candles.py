@@ -1,5 +1,6 @@
 import math
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -136,3 +137,22 @@ def test_all_candles_of_a_series_are_the_series_itself(walk):
     assert series.part(0, 10) is series
     assert series.between(None, None) is series
     assert series.part(0, 9) is not series
+
+
+def test_candles_are_given_up_with_the_last_that_holds_them_whatever_is_kept_with_them(walk):
+    held = [walk(10)]
+    assert held[0].derived("whole", lambda: held[0].part(0, 10)) is held[0]
+    column = weakref.ref(held[0].close)
+    held.clear()
+    assert column() is None
+
+
+def test_no_more_is_kept_with_candles_than_a_run_needs(walk):
+    series, made = walk(10), []
+    for number in range(1000):
+        assert series.derived(number, lambda number=number: made.append(number) or number) == number
+    for number in range(990, 1000):
+        series.derived(number, lambda: made.append("again"))
+    assert made == list(range(1000))
+    series.derived(0, lambda: made.append("again"))
+    assert made[-1] == "again"
