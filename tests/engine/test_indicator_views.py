@@ -83,3 +83,28 @@ def test_other_keys_are_those_of_an_array(market):
         view[50]
     with pytest.raises(IndexError):
         view["close"]
+
+
+def test_an_array_made_of_a_view_is_a_copy_and_one_seen_as_an_array_is_none(market):
+    view = market.data["1m"].indicator(sma, 3)
+    copied = np.array(view)
+    copied[-1] = 0.0
+    assert view[-1] != 0.0
+    assert np.asarray(view).base is not None
+    assert not np.asarray(view).flags.writeable
+    with pytest.raises(ValueError, match="copy"):
+        np.array(view, dtype=np.float32, copy=False)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64])
+def test_an_index_may_be_a_small_integer_of_numpys(walk, kind):
+    market = Market(("1m",))
+    market.extend(walk(40_000))
+    market.skip_to(40_000)
+    view = market.data["1m"].indicator(sma, 3)
+    assert [view[kind(-1)] for _ in range(2)] == [view[-1], view[-1]]
+
+
+def test_an_array_in_another_machines_order_of_bytes_is_read_alike(market):
+    view = market.data["1m"].indicator(lambda close: close.astype(">f8"))
+    assert [view[-1] for _ in range(2)] == [market.data["1m"].close] * 2
