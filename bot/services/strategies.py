@@ -85,7 +85,8 @@ class StrategyLibrary:
         names = self.names()
         if name not in names:
             raise UnknownStrategy(self._unknown(name, names))
-        path = self.folder / f"{name}.py"
+        # As the import system names it: failures look for their file by its name.
+        path = self.folder.absolute() / f"{name}.py"
         try:
             source = path.read_bytes()
         except OSError as error:

@@ -1,10 +1,14 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bot.errors import BrokenStrategy, UnknownStrategy
 from bot.services.strategies import StrategyLibrary
+from engine import CandleSeries
+from engine.backtest import BacktestData, BacktestRequest, run_backtest
+from engine.errors import StrategyFailed
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent.parent / "strategies"
 
@@ -50,6 +54,19 @@ def test_a_strategy_describes_itself_and_its_parameters(library):
 def test_an_unknown_name_gets_the_nearest(library):
     with pytest.raises(UnknownStrategy, match="did you mean good_one"):
         library.load("god_one")
+
+
+def test_a_failure_below_a_strategy_names_its_own_line_where_the_folder_is_relative(
+    library, tmp_path, monkeypatch
+):
+    code = GOOD.replace("return []", 'return [Signal.close(data["2h"])]')
+    (tmp_path / "good_one.py").write_text(code)
+    monkeypatch.chdir(tmp_path.parent)
+    loaded = StrategyLibrary(Path(tmp_path.name)).load("good_one")
+    times = 900_000 * np.arange(3)
+    candles = CandleSeries("15m", times, *[np.ones(3)] * 5)
+    with pytest.raises(StrategyFailed, match=r"good_one\.py, line 16, in on_candle"):
+        run_backtest(BacktestRequest("good_one"), loaded.strategy, BacktestData(candles))
 
 
 def test_a_name_can_not_lead_out_of_the_folder(library, tmp_path):
