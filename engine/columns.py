@@ -34,13 +34,19 @@ class Columns:
         return self._length
 
     def __getitem__(self, name: str) -> Column:
-        """Return a column as a read-only array; NaN where the source has no such column."""
+        """Return a column as a read-only array; NaN where no candle brought it.
+
+        Raises:
+            LookupError: candles have no such column.
+        """
         view = self._views.get(name)
         if view is not None:
             return view
         if name in self._put_off:
             return self._make(name)
-        return np.full(self._length, np.nan)
+        if name not in COLUMN_NAMES:
+            raise LookupError(f"no column {name!r}: there are {', '.join(COLUMN_NAMES)}")
+        return read_only(np.full(self._length, np.nan))
 
     def adopt(self, series: CandleSeries) -> None:
         """Take a series as the first candles.
@@ -119,11 +125,13 @@ def stored_columns(series: CandleSeries) -> dict[str, Column]:
     }
 
 
-def series_columns(series: CandleSeries, cvd_before: float) -> dict[str, Column]:
+def series_columns(series: CandleSeries, cvd_before: float | None) -> dict[str, Column]:
     """Return a series as columns, the cumulative volume delta carried on from `cvd_before`."""
     columns = stored_columns(series)
     if series.volume_delta is not None:
-        columns["cvd"] = running_total(series.volume_delta, cvd_before)
+        columns["cvd"] = running_total(series.volume_delta, cvd_before or 0.0)
+    elif cvd_before is not None:
+        columns["cvd"] = np.full(len(series), cvd_before)
     return columns
 
 

@@ -101,8 +101,8 @@ class Market:
         if not len(self.base):
             self.base.adopt(series)
         else:
-            cvd = self.base["cvd"][-1] if self.base.has("cvd") else 0.0
-            self.base.replace_tail(len(self.base), series_columns(series, float(cvd)))
+            cvd = self.base["cvd"].item(-1) if self.base.has("cvd") else None
+            self.base.replace_tail(len(self.base), series_columns(series, cvd))
 
     def has_overdue(self) -> bool:
         """Whether the next base candle proves closed what is not yet visible."""

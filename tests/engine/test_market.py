@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.candles import CandleSeries
 from engine.errors import InvalidRun
 from engine.indicators import bollinger_bands, crossed_above, rsi, sma
 from engine.market import Market
@@ -133,6 +136,25 @@ def test_an_indicator_that_gives_too_few_values_is_named(walk):
         market.data["1m"].indicator(short)[-1]
 
 
+@pytest.mark.parametrize("source", ["closee", ("high", "lo")])
+def test_a_source_that_is_no_column_is_refused_and_told_what_there_is(walk, source):
+    market = Market(("1m", "5m"))
+    market.extend(walk(10))
+    for timeframe in ("1m", "5m"):
+        with pytest.raises(LookupError, match=r"no column '.*': there are timestamp, open, high"):
+            market.data[timeframe].indicator(sma, 3, source=source)
+
+
+def test_a_column_that_no_candle_brought_is_unknown_and_read_only(walk):
+    market = Market(("1m",))
+    market.extend(walk(10))
+    market.skip_to(10)
+    unknown = market.data["1m"].history.open_interest
+    assert np.isnan(unknown).all()
+    with pytest.raises(ValueError, match="read-only"):
+        unknown[0] = 1.0
+
+
 def test_cvd_is_the_running_total_of_the_volume_delta(walk):
     series = walk(100)
     market = Market(("1m", "15m"))
@@ -140,6 +162,22 @@ def test_cvd_is_the_running_total_of_the_volume_delta(walk):
     market.skip_to(100)
     assert market.data["1m"].latest.cvd == pytest.approx(series.volume_delta.sum())
     assert market.data["15m"].latest.cvd == pytest.approx(series.volume_delta[:90].sum())
+
+
+def test_cvd_goes_on_behind_a_candle_that_comes_alone_with_its_volume_delta_unknown(walk):
+    candles = [replace(candle, volume_delta=None) for candle in walk(12)]
+    for index in (0, 1, 3, 7, 8, 11):
+        candles[index] = replace(candles[index], volume_delta=float(index + 1))
+    whole, singly = Market(("1m", "3m")), Market(("1m", "3m"))
+    whole.extend(CandleSeries.from_candles(candles))
+    for candle in candles:
+        singly.extend(CandleSeries.from_candles([candle]))
+    for market in (whole, singly):
+        market.skip_to(12)
+    for timeframe in ("1m", "3m"):
+        expected = whole.data[timeframe].history.cvd
+        np.testing.assert_array_equal(singly.data[timeframe].history.cvd, expected)
+    assert singly.data["1m"].latest.cvd == 1 + 2 + 4 + 8 + 9 + 12
 
 
 @given(st.sets(st.integers(1, 299)), st.sets(st.integers(1, 298), max_size=40), st.integers(0, 5))
