@@ -4,7 +4,7 @@ Candles are put in at the end and revealed as market time passes. No trading rul
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, Final
@@ -13,9 +13,9 @@ from weakref import WeakSet
 import numpy as np
 
 from engine.candle_reader import CandleReader
-from engine.candles import Candle, IntArray
+from engine.candles import Candle, FloatArray, IntArray
 from engine.columns import Column, Columns, aggregate_columns
-from engine.history import History, IndicatorView, Outputs
+from engine.history import History, IndicatorView, Outputs, loaded_values
 from engine.timeframe import TimeframeAggregator, bucket_opens, get_timeframe_ms
 
 NEVER: Final = 2**62
@@ -29,8 +29,8 @@ class TimeframeData:
         self.count = 0
         self.due = NEVER
         self.history = History(self)
-        self.closes: Sequence[float] = ()
         self._columns = Columns()
+        self._closes: Sequence[float] = ()
         self._history_length = max(1, history_ms // get_timeframe_ms(timeframe))
         self._aggregator = None if timeframe == base else TimeframeAggregator(timeframe, base)
         self._latest: Candle | None = None
@@ -66,7 +66,7 @@ class TimeframeData:
         Raises:
             LookupError: no candle of this timeframe has closed yet.
         """
-        return self.closes[self._last_index()]
+        return self._closes[self._last_index()]
 
     def indicator(
         self,
@@ -85,7 +85,7 @@ class TimeframeData:
 
         def compute() -> Any:
             given = [self._columns[name][: self.closed_count] for name in columns]
-            given += [a.all_values() if isinstance(a, IndicatorView) else a for a in arguments]
+            given += [loaded_values(a) if isinstance(a, IndicatorView) else a for a in arguments]
             return function(*given, **options)
 
         outputs = Outputs(self, compute, function)
@@ -162,13 +162,19 @@ class TimeframeData:
         """The closing key of the first candle that is not yet visible."""
         return 2 * self.count + 2 if self._aggregator is None else self.due
 
-    def count_at(self, position: int) -> int:
-        """Return how many candles are shown at a base close, short of the first one overdue."""
+    def next_closes(self, position: int) -> Iterable[tuple[int, float]]:
+        """Return counts and prices of the candles not yet shown, up to a base close or one overdue.
+
+        The count is how many candles are shown then, the price that of the last of them.
+        """
+        first = self.count
         if self._aggregator is None:
-            return position
-        count = bisect_right(self._keys, 2 * position, lo=self.count)
-        overdue = bisect_left(self._overdue, self.count)
-        return min([count, *self._overdue[overdue : overdue + 1]])
+            stop = position
+        else:
+            stop = bisect_right(self._keys, 2 * position, lo=first)
+            overdue = bisect_left(self._overdue, first)
+            stop = min([stop, *self._overdue[overdue : overdue + 1]])
+        return enumerate(self._closes[first:stop], first + 1)
 
     def catch_up(self) -> int:
         """Follow a `count` that was set from outside; return the base close that shows so many."""
@@ -177,11 +183,12 @@ class TimeframeData:
         self._find_due()
         return self._keys[self.count - 1] // 2
 
-    def closing_keys(self, indexes: IntArray) -> IntArray:
-        """Return the closing keys of loaded closed candles; see `TimeframeAggregator`."""
+    def closings(self, indexes: IntArray) -> tuple[IntArray, FloatArray]:
+        """Return closing keys (see `TimeframeAggregator`) and closes of loaded closed candles."""
+        closes = self._columns["close"][indexes]
         if self._aggregator is None:
-            return 2 * (indexes + 1)
-        return self._aggregator.closing_keys[indexes]
+            return 2 * (indexes + 1), closes
+        return self._aggregator.closing_keys[indexes], closes
 
     def show_all(self) -> Callable[[], None]:
         """Show every loaded candle, however old; return what undoes that."""
@@ -212,7 +219,7 @@ class TimeframeData:
         self.due = self._keys[self.count] if self.count < len(self._keys) else NEVER
 
     def _renew_readers(self) -> None:
-        self.closes = self._columns["close"].data
+        self._closes = self._columns["close"].data
         self._reader = None
 
 

@@ -108,15 +108,14 @@ class IndicatorView:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Column:
         return np.array(self._visible(), dtype=dtype, copy=copy)
 
-    def all_values(self) -> Column:
-        """Return the values over all loaded closed candles: the input of further indicators."""
-        if self._known < self._data.closed_count:
-            self._refresh()
-        return self._values
-
     def expire(self) -> None:
         """Have it looked up anew what is known, as candles were put in behind the latest."""
         self._items = ()
+
+    def _loaded(self) -> Column:
+        if self._known < self._data.closed_count:
+            self._refresh()
+        return self._values
 
     def _read(self, key: Any) -> Any:
         visible = self._visible()
@@ -146,6 +145,14 @@ class IndicatorView:
         values.flags.writeable = False
         self._values = values
         self._known = len(values)
+
+
+def loaded_values(view: IndicatorView) -> Column:
+    """Return an indicator's values over all loaded closed candles, visible or not yet.
+
+    The input of further indicators; not a method, so that no strategy takes it for its history.
+    """
+    return view._loaded()
 
 
 def items_of(values: Column) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from engine.candles import CandleSeries, FloatArray, IntArray
 from engine.columns import Column, Columns, series_columns
 from engine.errors import InvalidRun
 from engine.frames import NEVER, MultiTimeframeData, TimeframeData
-from engine.history import IndicatorView
+from engine.history import IndicatorView, loaded_values
 from engine.timeframe import DAY_MS, base_of, get_timeframe_minutes, get_timeframe_ms
 
 HISTORY_MS: Final = 365 * DAY_MS
@@ -141,8 +141,7 @@ class Market:
         limit = min(limit, (self._context_due - 1) // 2)
         if wakes is not None:
             return wakes.up_to(2 * limit)
-        count, stop = smallest.count, smallest.count_at(limit)
-        return enumerate(smallest.closes[count:stop], count + 1)
+        return smallest.next_closes(limit)
 
     def catch_up(self) -> None:
         """Let market time pass to where the count of the smallest timeframe's candles was set."""
@@ -186,7 +185,7 @@ class Market:
                 restore()
         if found is None:
             return
-        conditions = found.all_values() if isinstance(found, IndicatorView) else np.asarray(found)
+        conditions = np.asarray(loaded_values(found) if isinstance(found, IndicatorView) else found)
         length = self.smallest.closed_count
         if not length:  # an indicator of no candles has no type either
             conditions = np.zeros(0, dtype=np.bool_)
@@ -196,9 +195,9 @@ class Market:
                 f"got {conditions.dtype} of shape {conditions.shape}"
             )
         wanted = np.flatnonzero(conditions)
-        keys = self.smallest.closing_keys(wanted)
-        wanted, keys = wanted[keys > 2 * self.position], keys[keys > 2 * self.position]
-        self._wakes = Wakes(keys, wanted + 1, np.asarray(self.smallest.closes)[wanted])
+        keys, closes = self.smallest.closings(wanted)
+        to_come = keys > 2 * self.position
+        self._wakes = Wakes(keys[to_come], wanted[to_come] + 1, closes[to_come])
 
     def close_time(self, index: int) -> int:
         """Return the close time (ms) of a base candle."""

@@ -1,3 +1,4 @@
+from collections.abc import Sized
 from dataclasses import replace
 
 import numpy as np
@@ -222,6 +223,18 @@ def test_markets_on_the_same_series_go_on_each_for_itself(walk):
             columns = [getattr(history, name) for history in shown]
             assert np.array_equal(columns[0], columns[1], equal_nan=True)
             assert np.array_equal(columns[0], columns[2], equal_nan=True)
+
+
+def test_nothing_that_a_strategy_is_given_holds_what_has_not_closed_yet(walk):
+    market = Market(("1m", "5m"))
+    market.extend(walk(100))
+    market.skip_to(50)
+    for frame in market.data.values():
+        for shown in (frame, frame.history, frame.indicator(sma, 3)):
+            values = [getattr(shown, name) for name in dir(shown) if not name.startswith("_")]
+            known = [value for value in values if isinstance(value, Sized)]
+            assert all(len(value) <= len(frame) for value in known)
+        assert not hasattr(frame.indicator(sma, 3), "all_values")
 
 
 def test_the_close_is_that_of_the_latest_candle(walk):
