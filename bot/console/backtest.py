@@ -109,7 +109,11 @@ def write_charts(results: BacktestResults, settings: Settings, folder: Path) -> 
     from bot.charts.chromium import find_chromium
     from bot.charts.writer import ChartFiles
 
-    charts = ChartFiles(find_chromium(settings.chromium_path)).write_all(results, folder)
+    files = ChartFiles(find_chromium(settings.chromium_path))
+    try:
+        charts = files.write_all(results, folder)
+    except OSError as error:
+        raise InvalidInput(f"charts can't be written to {folder}: {error.strerror}") from error
     for path in charts.paths:
         print(f"chart: {path}")
     for notice in charts.notices:

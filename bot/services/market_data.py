@@ -13,6 +13,7 @@ from data.cache import CandleStore, Coverage, SeriesKey
 from data.errors import ExchangeError, NoCandles
 from data.rate_limits import RateLimits
 from data.symbols import normalize_symbol
+from engine.candles import format_time
 from engine.strategy import Strategy
 from engine.timeframe import DAY_MS, get_timeframe_ms
 
@@ -118,6 +119,11 @@ class MarketData:
         # time: this machine's clock may be wrong.
         latest = _after_last(key, coverage) if coverage else await self._exchange_time()
         start_ms, end_ms = parse_period(start, end, latest=latest)
+        if offline and start_ms is not None and start_ms >= latest:
+            raise NoCandles(
+                f"the cache has no {symbol} candles from {format_time(start_ms)} on, it ends at "
+                f"{format_time(latest)}: fetch them with jesse fetch-data --symbol {symbol}"
+            )
         if offline or (coverage and start is None and end is None):
             return Prepared(key.timeframe, start_ms, end_ms, None)
         summary = await self._complete(key, coverage, start_ms, end_ms, on_progress)
@@ -135,9 +141,10 @@ class MarketData:
         if coverage:
             after_last = _after_last(key, coverage)
             start = coverage.first if start is None else start
-            end = after_last if end is None else end
-            is_covered = coverage.first <= start and end <= after_last
-            if not self.store.missing_ranges(key, start, end):
+            # A start behind the cache asks for what has come since.
+            end = after_last if end is None and start < after_last else end
+            is_covered = end is not None and coverage.first <= start and end <= after_last
+            if end is not None and not self.store.missing_ranges(key, start, end):
                 return None
         try:
             return await self._fetch_range(key, start, end, on_progress)

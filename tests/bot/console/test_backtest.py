@@ -164,3 +164,41 @@ def test_a_hole_in_cached_candles_needs_no_key_but_is_told(jesse, tmp_path, monk
     beyond = jesse("backtest", "--strategy", "breakout", "--start", "2023-12-01")
     assert beyond.code == 2
     assert "API_KEY" in beyond.err
+
+
+def test_a_folder_of_charts_that_can_not_be_made_is_named(jesse, cached):
+    taken = cached / "taken"
+    taken.write_text("no folder")
+
+    outcome = jesse("backtest", "--strategy", "breakout", "--charts", taken / "charts")
+
+    assert outcome.code == 2
+    told = f"error: charts can't be written to {taken / 'charts'}: Not a directory\n"
+    assert outcome.err.endswith(told)
+
+
+def test_a_period_behind_the_cache_names_what_was_asked_for(jesse, cached):
+    outcome = jesse("backtest", "--strategy", "breakout", "--start", "2025-06", "--offline")
+
+    assert outcome.code == 1
+    assert "candles from 2025-06-01T00:00:00Z on, it ends at 2024-03-01T00:00:00Z" in outcome.err
+
+
+def test_a_start_behind_the_cache_is_fetched_up_to_now(jesse, exchange, tmp_path):
+    path = tmp_path / "run.json"
+    jesse("fetch-data", "--start", "2024-01-20", "--end", "2024-01-22")
+
+    outcome = jesse("backtest", "--strategy", "breakout", "--start", "2024-01-25", "--json", path)
+
+    assert outcome.code == 0, outcome.err
+    results = json.loads(path.read_text())
+    assert (results["start"], results["end"]) == ("2024-01-25T00:00:00Z", "2024-01-31T00:00:00Z")
+
+
+def test_a_start_in_the_future_is_told(jesse, exchange):
+    jesse("fetch-data", "--start", "2024-01-20", "--end", "2024-01-22")
+
+    outcome = jesse("backtest", "--strategy", "breakout", "--start", "2025-06")
+
+    assert outcome.code == 2
+    assert "lies in the future" in outcome.err
