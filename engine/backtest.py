@@ -93,12 +93,13 @@ def run_backtest(
     engine = _build_engine(request, strategy(params), candles)
     engine.load(candles)
     engine.warm_up_to(first)
-    start = int(candles.timestamp[first]) if request.start is None else request.start
-    engine.add_funding((time, rate) for time, rate in data.funding if time > start)
+    funding = _due_funding(request, candles, first, data.funding)
+    engine.add_funding(funding)
     engine.start(sparse=sparse)
     events = _advance(engine, first, stop, progress)
     events += engine.close_all(ExitReason.END)
-    run_id = _run_id(request, params.model_dump(mode="json"), data.sha256, code_sha256)
+    given = [code_sha256, params.model_dump(mode="json"), data.sha256]
+    run_id = _run_id(request, given, funding)
     run = candles.derived(("run", first), lambda: candles.part(first, stop))
     return _results(request, engine, run, first, events, data, run_id)
 
@@ -133,12 +134,25 @@ def _advance(engine: Engine, first: int, stop: int, progress: Progress | None) -
     return events
 
 
+def _due_funding(
+    request: BacktestRequest,
+    candles: CandleSeries,
+    first: int,
+    funding: Sequence[tuple[int, float]],
+) -> list[tuple[int, float]]:
+    """Return what falls due behind the start of a run, up to the close of its last candle."""
+    start = int(candles.timestamp[first]) if request.start is None else request.start
+    end = int(candles.timestamp[-1]) + candles.step_ms
+    return [(time, rate) for time, rate in funding if start < time <= end]
+
+
 def _run_id(
-    request: BacktestRequest, params: Mapping[str, Any], data_sha256: str, code_sha256: str
+    request: BacktestRequest, given: Sequence[Any], funding: Sequence[tuple[int, float]]
 ) -> str:
     config = {name: getattr(request, name) for name in request.__slots__ if name not in {"params"}}
-    text = json.dumps([code_sha256, params, data_sha256, config], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = json.dumps([*given, config], sort_keys=True)
+    paid = np.array(funding, dtype=np.float64).tobytes()
+    return hashlib.sha256(text.encode() + paid).hexdigest()[:16]
 
 
 def _results(

@@ -102,7 +102,7 @@ class BacktestResults:
     """A finished backtest: times in ms UTC, money in USD.
 
     `price` holds the run's candles for charts, at the strategy's timeframe or a coarser one;
-    `run_id` is a hash of code, parameters, data and configuration.
+    `run_id` is a hash of code, parameters, candles, funding and configuration.
     """
 
     run_id: str

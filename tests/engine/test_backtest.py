@@ -239,6 +239,17 @@ def test_the_run_id_changes_with_whatever_could_change_the_result(candles):
     assert _run(Scripted, series, params={"size_percent": 20}).run_id != base
 
 
+def test_the_run_id_changes_with_the_funding_of_its_period_and_with_no_other(candles):
+    series = candles([FLAT] * 4)
+    changes = {"start": MONDAY + MINUTE, "end": MONDAY + 3 * MINUTE}
+    base = _run(Scripted, series, **changes).run_id
+    for minute, is_paid in ((0, False), (1, False), (2, True), (3, True), (4, False)):
+        funding = ((MONDAY + minute * MINUTE, 0.01),)
+        assert (_run(Scripted, series, funding=funding, **changes).run_id != base) == is_paid
+    others = ((MONDAY + 2 * MINUTE, 0.01),), ((MONDAY + 2 * MINUTE, -0.01),)
+    assert len({_run(Scripted, series, funding=other, **changes).run_id for other in others}) == 2
+
+
 def test_progress_is_told_up_to_the_end(walk):
     told = []
     run_backtest(
