@@ -136,8 +136,9 @@ def translate(error: Exception, exchange: str) -> Exception:
         return UnknownSymbol(f"{exchange} doesn't know the symbol: {detail}")
     if isinstance(error, ccxt.RequestTimeout):
         return TransientFault("no answer in time")
-    if isinstance(error.__cause__, (aiohttp.ClientError, OSError)):
-        return TransientFault(_shorten(f"no connection: {error.__cause__!r}"))
+    cause = error.__cause__
+    if isinstance(cause, (aiohttp.ClientError, OSError)):
+        return TransientFault(_shorten(f"no connection: {str(cause) or repr(cause)}"))
     if isinstance(error, ccxt.NetworkError):
         return TransientFault(detail)
     if isinstance(error, ccxt.AuthenticationError):

@@ -299,7 +299,10 @@ async def test_an_exchange_that_stays_down_is_given_up_with_advice(binance, conn
 
 async def test_nobody_listening_is_given_up_with_advice(connect):
     async with connect("hyperliquid", "http://127.0.0.1:9") as exchange:
-        with pytest.raises(ExchangeUnavailable, match=r"no connection.*check the network"):
+        with pytest.raises(
+            ExchangeUnavailable,
+            match=r"no connection: Cannot connect to host 127\.0\.0\.1:.*check the network",
+        ):
             await exchange.now()
 
 
