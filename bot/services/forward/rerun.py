@@ -1,7 +1,7 @@
 """A forward test's period through the backtester, in a worker process, and the two compared."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,8 @@ from data.database import Database
 from data.interest_record import InterestRecord, interest_folder
 from data.storage.records import ForwardTest
 from engine.backtest import BacktestData, BacktestRequest, run_backtest
-from engine.orders import Trade
+from engine.execution import FixedCosts
+from engine.orders import ExitReason, Trade
 from engine.results import EquityCurve
 from engine.timeframe import MINUTE_MS, get_timeframe_ms
 
@@ -58,6 +59,7 @@ class Rerun:
 
     trades: tuple[Trade, ...]
     equity: EquityCurve
+    last_close: float
     decided_every_ms: int = MINUTE_MS
 
 
@@ -87,7 +89,12 @@ def execute_rerun(job: RerunJob, report: Callable[[Any], None]) -> Rerun:
     library = StrategyLibrary(folder) if memory is None else memory.library(folder)
     strategy = library.load(request.strategy).strategy
     results = run_backtest(request, strategy, BacktestData(candles, funding=stored.funding))
-    return Rerun(results.trades, results.equity, min(map(get_timeframe_ms, strategy.timeframes)))
+    return Rerun(
+        trades=results.trades,
+        equity=results.equity,
+        last_close=float(candles.close[-1]),
+        decided_every_ms=min(map(get_timeframe_ms, strategy.timeframes)),
+    )
 
 
 class Comparer:
@@ -119,18 +126,20 @@ class Comparer:
         open_now = await self._database.get_open_positions(test.id)
         events = await self._database.get_events(test.id, limit=_MOST_EVENTS)
         await run_apart(partial(self._complete, test.symbol, config.warm_up_from, end))
-        rerun: Rerun = await self._pool.run(execute_rerun, self._job(test, config, end))
+        job = self._job(test, config, end)
+        rerun: Rerun = await self._pool.run(execute_rerun, job)
+        open_entries = [position.entry_time for position in open_now]
         report = await asyncio.to_thread(
             compare,
             stored,
             rerun.trades,
-            open_entries=[position.entry_time for position in open_now],
+            open_entries=open_entries,
             events=events[::-1],
             start=config.started_at,
             end=end,
             decided_every_ms=rerun.decided_every_ms,
         )
-        return Comparison(test, report, live, rerun.equity)
+        return Comparison(test, report, live, _left_open(rerun, job.request, open_entries))
 
     def _job(self, test: ForwardTest, config: ForwardConfig, end: int) -> RerunJob:
         request = BacktestRequest(
@@ -153,3 +162,16 @@ class Comparer:
     async def _complete(self, symbol: str, start: int, end: int) -> None:
         async with self._market.provider() as provider:
             await provider.complete(self._market.key(symbol), start, end)
+
+
+def _left_open(rerun: Rerun, request: BacktestRequest, entries: Collection[int]) -> EquityCurve:
+    """Give back what closing at the end cost the backtest where the test's position is open."""
+    costs = FixedCosts(request.fee_rate, request.slippage_bps)
+    equity = rerun.equity.equity.copy()
+    equity[-1] += sum(
+        costs.fee_usd(trade.exit_price, trade.size)
+        + abs(trade.exit_price - rerun.last_close) * trade.size
+        for trade in rerun.trades
+        if trade.exit_reason is ExitReason.END and trade.entry_time in entries
+    )
+    return EquityCurve(rerun.equity.time, equity)

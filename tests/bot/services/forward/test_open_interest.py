@@ -98,6 +98,8 @@ def assert_equals_its_rerun(comparison_of):
         assert [pair.cause for pair in closed] == [Cause.NONE] * len(closed)
         assert [pair.live for pair in closed] == [pair.backtest for pair in closed]
         assert comparison.live.equity[:-1].tolist() == comparison.backtest.equity[:-1].tolist()
+        # What is open at the end costs nothing yet.
+        assert comparison.live.equity[-1] == pytest.approx(comparison.backtest.equity[-1])
         return len(closed)
 
     return check
