@@ -45,6 +45,7 @@ def execute_backtest(job: BacktestJob, report: Report) -> BacktestResults:
 
     Raises:
         NoCandles: the cache holds none for the asked series.
+        UnknownStrategy, BrokenStrategy: the strategy's file can't be loaded.
         StrategyError, InvalidRun: see `run_backtest`.
     """
     report((LOADING, 0, 1))
@@ -89,7 +90,7 @@ def load_strategy(job: BacktestJob, memory: RunMemory | None = None) -> LoadedSt
     """Load a job's strategy; its code is run anew each time.
 
     Raises:
-        StrategyError: there is none of that name, or its code fails.
+        UnknownStrategy, BrokenStrategy: its file can't be loaded.
     """
     folder = job.strategies_folder
     library = StrategyLibrary(folder) if memory is None else memory.library(folder)

@@ -187,10 +187,7 @@ class _Sweep:
 def execute_batch(batch: _Batch, report: Callable[[Any], None]) -> tuple[SweepRun, ...]:
     """Run some parameter sets in this process, one after the other, on the same candles."""
     memory, job = kept_by(report, RunMemory), batch.job
-    try:
-        data = load_data(job, load_strategy(job, memory).strategy, memory)
-    except StrategyError as error:
-        return tuple(SweepRun(params, None, str(error)) for params in batch.sets)
+    data = load_data(job, load_strategy(job, memory).strategy, memory)
     return tuple(_run_one(job, params, memory, data) for params in batch.sets)
 
 
