@@ -18,10 +18,11 @@ from bot.ui.forward_positions import (
     close_preview,
     closed_embed,
     page_count,
+    shown_positions,
     trades_csv,
     trades_page,
 )
-from bot.ui.limits import BUTTON_LABEL, BUTTONS, Markup, plain
+from bot.ui.limits import BUTTON_LABEL, Markup, plain
 from bot.ui.replies import respond, settle
 from data.storage.records import ForwardTest
 
@@ -157,16 +158,15 @@ FORWARD_BUTTONS: Final = (
 
 
 def close_buttons(views: list[ForwardView]) -> discord.ui.View | None:
-    """Return a button for each open position that can be closed, None where there is none."""
+    """Return a button for each position shown that can be closed, None where there is none."""
     buttons = []
-    for view in views:
-        if not view.is_live:
-            continue
-        for held in view.positions:
-            name = f"Close {held.position.side} {view.test.symbol} · {view.test.name}"
+    for view, held in shown_positions(views):
+        position = held.position
+        if view.is_live:
+            name = f"Close #{position.id} {position.side} {view.test.symbol} · {view.test.name}"
             label = plain(name, BUTTON_LABEL)
-            buttons.append(ClosePosition(f"{view.test.id}-{held.position.id}", label=label))
-    return row_of(*buttons[:BUTTONS]) if buttons else None
+            buttons.append(ClosePosition(f"{view.test.id}-{position.id}", label=label))
+    return row_of(*buttons) if buttons else None
 
 
 def stop_buttons(test: ForwardTest, *, close_positions: bool) -> discord.ui.View:

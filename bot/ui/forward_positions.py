@@ -23,7 +23,7 @@ _SHOWN_POSITIONS: Final = 20
 
 def positions_embeds(views: Sequence[ForwardView], now: int) -> list[discord.Embed]:
     """Return the open positions of tests, one embed for all; `now` (ms) gives their age."""
-    held = [(view, position) for view in views for position in view.positions]
+    held = _held(views)
     if not held:
         names = ", ".join(view.test.name for view in views) or "no test is running"
         card = Card("No open positions", colour=NEUTRAL)
@@ -31,13 +31,21 @@ def positions_embeds(views: Sequence[ForwardView], now: int) -> list[discord.Emb
     total = total_profit_usd(position for _, position in held)
     known = "" if total is None else f", {dollars(total, sign='+')} unrealised"
     card = Card(f"{plural(len(held), 'open position')}{known}", colour=outcome_colour(total or 0.0))
-    for view, position in held[:_SHOWN_POSITIONS]:
-        name = f"{side_title(position.position.side, view.test.symbol)} · {view.test.name}"
+    for view, position in shown_positions(views):
+        side = side_title(position.position.side, view.test.symbol)
+        name = f"{side} #{position.position.id} · {view.test.name}"
         card.field(name, _details(view, position, now), inline=False)
     left = len(held) - _SHOWN_POSITIONS + card.dropped
     if left > 0:
-        card.footer(f"and {left} more: /positions test:NAME shows those of one test")
+        several = len({view.test.id for view, _ in held}) > 1
+        rest = ": /positions test:NAME shows those of one test" if several else ", opened later"
+        card.footer(f"and {left} more{rest}")
     return [card.build()]
+
+
+def shown_positions(views: Sequence[ForwardView]) -> list[tuple[ForwardView, PositionView]]:
+    """Return the open positions that are shown, those of one test in the order of opening."""
+    return _held(views)[:_SHOWN_POSITIONS]
 
 
 def position_line(view: PositionView, symbol: str) -> Markup:
@@ -100,6 +108,10 @@ def trades_csv(trades: Sequence[StoredTrade]) -> bytes:
     writer.writeheader()
     writer.writerows(stored_trade_json(stored) for stored in trades)
     return out.getvalue().encode()
+
+
+def _held(views: Sequence[ForwardView]) -> list[tuple[ForwardView, PositionView]]:
+    return [(view, position) for view in views for position in view.positions]
 
 
 def _details(view: ForwardView, held: PositionView, now: int) -> Markup:

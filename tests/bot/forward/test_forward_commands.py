@@ -87,7 +87,7 @@ async def test_positions_show_levels_and_close_after_a_question(floor):
     assert seen.buttons == []
     message = await (await floor.user("operator").slash("positions", test="one")).finished()
     question = await (
-        await floor.user("operator").click(message, "Close long BTC/USDT · one")
+        await floor.user("operator").click(message, "Close #1 long BTC/USDT · one")
     ).finished()
     assert question.ephemeral
     assert "Close 🟢 Long BTC/USDT?" in question.text
@@ -97,7 +97,7 @@ async def test_positions_show_levels_and_close_after_a_question(floor):
     [trade] = await floor.trades()
     assert trade.trade.exit_reason == "manual"
     again = await (
-        await floor.user("operator").click(message, "Close long BTC/USDT · one")
+        await floor.user("operator").click(message, "Close #1 long BTC/USDT · one")
     ).finished()
     assert "is closed already" in again.text
     entries = await floor.bench.audit()

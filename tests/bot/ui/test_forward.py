@@ -16,6 +16,7 @@ from bot.ui.forward import (
     status_embed,
     stop_preview,
 )
+from bot.ui.forward_buttons import close_buttons
 from bot.ui.forward_positions import positions_embeds
 from bot.ui.theme import LOSS, WAITING
 from data.storage.records import ForwardTestStatus, NewForwardTest
@@ -83,6 +84,27 @@ def test_positions_with_a_price_are_shown_with_what_they_have_won_together(view_
 
     assert "2 open positions +$6.00" in list_embed([view], stopped=0).description
     assert positions_embeds([view], START)[0].title == "2 open positions, +$6.00 unrealised"
+
+
+async def test_each_button_names_the_position_that_it_closes(view_of):
+    held = tuple(PositionView(replace(HELD, id=number), 103.0) for number in range(1, 31))
+    view = view_of(positions=held)
+
+    [embed] = positions_embeds([view], START)
+    labels = [button.item.label for button in close_buttons([view]).children]
+
+    shown = [field.name for field in embed.fields]
+    assert shown == [f"🟢 Long BTC/USDT #{number} · tester" for number in range(1, 21)]
+    assert labels == [f"Close #{number} long BTC/USDT · tester" for number in range(1, 21)]
+    assert embed.footer.text == "and 10 more, opened later"
+
+
+def test_positions_of_several_tests_that_do_not_fit_can_be_asked_for_by_test(view_of):
+    held = tuple(PositionView(HELD, 103.0) for _ in range(15))
+
+    [embed] = positions_embeds([view_of(positions=held), view_of({"id": 2}, positions=held)], START)
+
+    assert embed.footer.text == "and 10 more: /positions test:NAME shows those of one test"
 
 
 def test_the_list_says_that_none_is_running_and_how_many_were_stopped():
