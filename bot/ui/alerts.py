@@ -28,7 +28,6 @@ from engine.candles import format_time
 
 DIGEST_CSV: Final = "alerts.csv"
 _DIGEST_BUDGET: Final = 5500
-_LISTED: Final = 12
 _PROBLEMS: Final = (alerts.FAULT, alerts.STALL, alerts.CONNECTION)
 _CSV_FIELDS: Final = ("alert", "kind", "test", "time", "text")
 
@@ -54,18 +53,20 @@ def footer(message: OutboxMessage) -> str:
 
 
 def digest_embed(messages: Sequence[OutboxMessage]) -> discord.Embed:
-    """Return many alerts as one: what happened in each test, problems, and the last of them."""
+    """Return many alerts as one: what happened in each test, problems, and the newest."""
     times = [time_of(message) for message in messages]
+    span = " to ".join(dict.fromkeys((moment(min(times)), moment(max(times)))))
     card = Card(
         f"{plural(len(messages), 'alert')} at once",
         colour=WARNING,
         budget=_DIGEST_BUDGET,
     )
-    card.describe(Markup(f"{moment(min(times))} to {moment(max(times))}, each in the file."))
+    card.describe(Markup(f"{span}, each in the file."))
     card.field_list("By test", _by_test(messages), more="tests")
-    problems = [m for m in messages if m.kind in _PROBLEMS or m.payload.get("is_problem")]
-    card.field_list("Problems", [_dated(m) for m in problems[-_LISTED:]])
-    card.field_list("The last ones", [_dated(m) for m in messages[-_LISTED:]])
+    newest = messages[::-1]
+    problems = [m for m in newest if m.kind in _PROBLEMS or m.payload.get("is_problem")]
+    card.field_list("Problems", [_dated(m) for m in problems])
+    card.field_list("Newest first", [_dated(m) for m in newest])
     return card.footer(mark_of(messages[0])).build()
 
 

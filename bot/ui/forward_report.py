@@ -86,15 +86,15 @@ def equity_embed(
 
 
 def _verdict(report: ParityReport, unmatched: int) -> str:
-    if not report.pairs:
-        return "no trades yet, on either side"
+    if not _compared(report):
+        return "no closed trades yet, on either side"
     if unmatched:
         return f"{plural(unmatched, 'trade differs', 'trades differ')} from the backtest"
     return "every trade matches the backtest"
 
 
 def _colour(report: ParityReport, unmatched: int) -> int:
-    if not report.pairs:
+    if not _compared(report):
         return NEUTRAL
     return WARNING if unmatched else GAIN
 

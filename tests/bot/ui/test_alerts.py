@@ -170,3 +170,15 @@ def test_plain_words_carry_the_mark_and_take_anything():
 
     assert plain_text([strange]) == 'no such kind: {"a": 1} (alert 57)'
     assert len(plain_text([message(alerts.NOTE, OTHERS[alerts.NOTE])] * 20)) <= 2000
+
+
+def test_a_digest_shows_the_newest_and_counts_all_others():
+    trades = [message(TRADE_CLOSE, {**CLOSE, "exit_price": 38_000.0 + i}, i) for i in range(40)]
+
+    embed = digest_embed(trades)
+
+    assert embed.description == "<t:1704067200:f>, each in the file."
+    listed = next(field.value for field in embed.fields if field.name == "Newest first")
+    shown = listed.split("\n")
+    assert "$38,039.00" in shown[0]
+    assert shown[-1] == f"… and {40 - (len(shown) - 1)} more"

@@ -8,6 +8,7 @@ from bot.services.forward.ports import unstored
 from bot.services.forward.rerun import Comparison
 from bot.services.forward.session import ForwardConfig
 from bot.ui.forward_report import report_embed
+from bot.ui.theme import NEUTRAL
 from data.storage.records import NewForwardTest
 from engine.orders import ExitReason, Side, Trade
 from engine.results import EquityCurve
@@ -61,3 +62,10 @@ def test_without_a_correction_nothing_is_said_of_any(embed_of):
 
     assert "Revised candles" not in found
     assert found["Exactly equal"] == "1"
+
+
+def test_where_all_is_still_open_nothing_is_said_to_match(embed_of):
+    embed = embed_of(Cause.OPEN)
+
+    assert embed["title"] == "t: no closed trades yet, on either side"
+    assert embed["color"] == NEUTRAL
