@@ -238,6 +238,7 @@ def _chart_timeframe(smallest: str, run: CandleSeries) -> str:
         length = get_timeframe_minutes(timeframe)
         if (
             length >= get_timeframe_minutes(smallest)
+            and length % minutes == 0
             and len(run) * minutes / length <= _CHART_CANDLES
         ):
             return timeframe

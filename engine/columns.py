@@ -101,7 +101,8 @@ class Columns:
     def _put(self, name: str, keep: int, column: Column) -> None:
         if keep == 0:
             self._writable.pop(name, None)
-            self._shown[name] = read_only(column)
+            column.flags.writeable = False
+            self._shown[name] = column
             return
         length = keep + len(column)
         buffer = self._writable.get(name)

@@ -274,6 +274,13 @@ def test_a_coarse_base_is_noted(candles):
     assert "run on 5m candles" in results.notes[0]
 
 
+def test_charts_get_candles_that_the_runs_own_make_up_exactly(walk):
+    series = walk(60_030).aggregate("3m")
+    results = _run(_scripted({}, "3m"), series)
+    assert results.price.timeframe == "15m"
+    assert len(results.price) == 4002
+
+
 class Turning(Strategy):
     """Trades every few hours, with levels, and looks at the volume delta."""
 

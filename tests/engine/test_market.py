@@ -55,6 +55,18 @@ def test_history_is_read_only_without_a_copy_and_ends_at_the_latest(walk):
         close[0] = 1.0
 
 
+@pytest.mark.parametrize("column", ["timestamp", "close", "high", "volume", "cvd"])
+def test_what_is_kept_for_the_next_run_can_not_be_made_writable(walk, column):
+    series = walk(120)
+    for _ in range(2):
+        market = Market(("1m", "15m"))
+        market.extend(series)
+        market.skip_to(120)
+        shown = getattr(market.data["15m"].history, column)
+        with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+            shown.flags.writeable = True
+
+
 def test_history_reaches_back_no_further_than_asked(walk):
     market = Market(("1m",), history_ms=10 * MINUTE)
     market.extend(walk(100))
