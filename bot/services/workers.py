@@ -39,12 +39,16 @@ _NEEDED_ROOM_BYTES: Final = 400 * 1024 * 1024
 # Idle it would keep that memory; another takes a second to start.
 _IDLE_S: Final = 300.0
 
+# A process whose pipe is closed ends in a moment.
+_END_S: Final = 10.0
+_ENDED: Final = "the worker process ended in the middle of its work"
+
 # Calls a function in so many seconds, unless the handle is cancelled before; as of an event loop.
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class WorkerDied(BotError):
-    """A worker process ended in the middle of its work: out of memory, or killed."""
+    """A worker process ended in the middle of its work: killed, or by what it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,14 @@ class _Worker:
             memory = psutil.Process(self.process.pid).memory_info()
             return bool(memory.rss - getattr(memory, "shared", 0) < _LARGE_BYTES)
         return False
+
+    def describe_end(self) -> str:
+        """Say why it ended by itself; blocks until it has."""
+        self.process.join(_END_S)
+        code = self.process.exitcode
+        if code in (None, -signal.SIGKILL):
+            return f"{_ENDED}: probably out of memory; try a shorter period"
+        return f"{_ENDED} with exit code {code}: the strategy, or a library that it uses, ended it"
 
     def kill(self) -> None:
         self.process.kill()
@@ -204,10 +216,7 @@ class WorkerPool:
                 message = await self._in_thread(worker.connection.recv)
             return message  # type: ignore[no-any-return]
         except (EOFError, OSError) as error:
-            raise WorkerDied(
-                "the worker process ended in the middle of its work: "
-                "probably out of memory; try a shorter period"
-            ) from error
+            raise WorkerDied(await self._in_thread(worker.describe_end)) from error
 
 
 def _ask(connection: Connection, order: Any) -> Any:

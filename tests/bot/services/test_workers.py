@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def fail_strangely(_, report):
         pass
 
     raise Local("can't be pickled")
+
+
+def leave(code, report):
+    sys.exit(code)
 
 
 def die(_, report):
@@ -129,6 +134,12 @@ async def test_a_killed_process_is_told_and_replaced(pool):
         await pool.run(die, None)
 
     assert await pool.run(add, [2]) == 2
+
+
+async def test_a_process_that_its_own_work_ended_is_no_matter_of_memory(pool):
+    with pytest.raises(WorkerDied, match="exit code 3: the strategy, or a library") as told:
+        await pool.run(leave, 3)
+    assert "memory" not in str(told.value)
 
 
 async def test_cancelling_kills_the_process_at_work(pool, tmp_path):
