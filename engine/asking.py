@@ -45,11 +45,11 @@ def ask_in_a_row(
     Raises:
         StrategyFailed: the strategy's own code raised, or gave something else than signals.
     """
-    decide, data, frame = strategy.on_candle, market.data, market.smallest
+    data, frame = market.data, market.smallest
     signals = None
     try:
         for frame.count, book.last_price in calls:
-            if signals := decide(data, view):
+            if signals := strategy.on_candle(data, view):
                 break
     except Exception as error:
         raise describe_failure(error, strategy) from error

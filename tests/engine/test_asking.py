@@ -94,6 +94,25 @@ def test_a_signal_with_what_can_not_be_meant_is_told_so(walk, signal):
         run(walk, [Signal.open_long(10), signal])
 
 
+def test_a_strategy_may_put_another_method_in_the_place_of_its_on_candle(walk):
+    class Case(Strategy):
+        timeframes = ("1m",)
+
+        def on_candle(self, data, portfolio):
+            self.on_candle = self.buy
+
+        def buy(self, data, portfolio):
+            self.on_candle = self.wait
+            return Signal.open_long(50)
+
+        def wait(self, data, portfolio):
+            return None
+
+    series = walk(50)
+    [trade] = run_backtest(BacktestRequest("case"), Case, BacktestData(series)).trades
+    assert trade.entry_time == series.close_time[1]
+
+
 def test_a_plain_signal_is_taken_as_it_is(walk):
     signal = Signal(SignalAction.OPEN_LONG, 5, 50.0, None)
     engine = started(answering([signal]))
