@@ -127,7 +127,10 @@ def stored_columns(series: CandleSeries) -> dict[str, Column]:
 
 
 def series_columns(series: CandleSeries, cvd_before: float | None) -> dict[str, Column]:
-    """Return a series as columns, the cumulative volume delta carried on from `cvd_before`."""
+    """Return a series as columns, the cumulative volume delta carried on from `cvd_before`.
+
+    None means that no candle before brought any.
+    """
     columns = stored_columns(series)
     if series.volume_delta is not None:
         columns["cvd"] = running_total(series.volume_delta, cvd_before or 0.0)
