@@ -18,8 +18,9 @@ from data.database import Database
 from data.errors import RecordConflict
 from data.storage.records import ForwardTest, NewForwardTest
 from data.symbols import normalize_symbol
-from engine.candles import format_time
+from engine.candles import CandleSeries, format_time
 from engine.engine import EngineConfig
+from engine.errors import StrategyFailed
 from engine.strategy import Strategy
 from engine.timeframe import floor_to_timeframe
 
@@ -133,11 +134,11 @@ class Founder:
         return next(n for n in (base, *(f"{base}-{i}" for i in numbers)) if n not in taken)
 
     async def _rehearse(self, new: NewForwardTest, strategy: type[Strategy]) -> None:
-        """Let a strategy begin once, so that one that can't begin makes no test."""
+        """Let a strategy begin and come back once, so that one that can't makes no test."""
         trial = unstored(new)
         config = ForwardConfig.from_json(new.config)
         past = await self._history.read(new.symbol, config.warm_up_from, config.started_at)
-        await asyncio.to_thread(lambda: ForwardSession(trial, strategy).begin(past))
+        await asyncio.to_thread(_begin_and_come_back, trial, strategy, past)
 
     async def _create(self, new: NewForwardTest, *, numbered: bool) -> ForwardTest:
         while True:
@@ -148,3 +149,12 @@ class Founder:
                     raise InvalidInput(str(error)) from error
                 # Another start took the number meanwhile.
                 new = replace(new, name=await self._free_name(new.strategy))
+
+
+def _begin_and_come_back(trial: ForwardTest, strategy: type[Strategy], past: CandleSeries) -> None:
+    first = ForwardSession(trial, strategy)
+    first.begin(past)
+    saved = first.save_state()
+    if first.fault is not None:
+        raise StrategyFailed(first.fault)
+    ForwardSession(trial, strategy).resume(past, saved.snapshot, saved.step)

@@ -117,6 +117,24 @@ async def test_a_strategy_that_cant_begin_makes_no_test(holding, strategies):
         assert await service.tests() == []
 
 
+@pytest.mark.parametrize(
+    ("place", "line", "text"),
+    [
+        ("get", "return {'calls': {1, 2}}", "the state of holder can't be stored: .*set"),
+        ("get", "return {'calls': self.missing}", "Holder raised AttributeError.*holder.py, line"),
+        ("set", "state['missing']", "Holder.set_state raised KeyError: 'missing'.*holder.py, line"),
+    ],
+)
+async def test_a_strategy_that_could_not_come_back_makes_no_test(
+    holding, strategies, place, line, text
+):
+    write_holder(strategies, breaks=place, line=line)
+    async with holding.process() as (service, _):
+        with pytest.raises(StrategyFailed, match=text):
+            await service.start(ask())
+        assert await service.tests() == []
+
+
 async def test_a_test_is_paused_and_resumed_and_stays_so_across_restarts(holding):
     async with holding.process() as (service, _):
         await service.start(ask(name="t"))
