@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bench.catalog import Workload, choose, workloads
 from tests.bench.comparison import Comparison, clean_environment, compare
 from tests.bench.measuring import FULL_DAYS, QUICK_DAYS, ROOT, Context
-from tests.bench.peer_environment import make_peers
+from tests.bench.peer_environment import make_environments
 from tests.bench.report import describe_machine, table, write_json
 
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(chosen: list[Workload], arguments: argparse.Namespace) -> int:
-    peers = make_peers() if any(workload.in_peers for workload in chosen) else None
+    environments = make_environments(w.peer for w in chosen if w.peer)
     done: list[Comparison] = []
     with tempfile.TemporaryDirectory(prefix="jesse-bench-") as folder:
         days = QUICK_DAYS if arguments.quick else FULL_DAYS
@@ -43,7 +43,7 @@ def _run(chosen: list[Workload], arguments: argparse.Namespace) -> int:
         _make_candles(context)
         for number, workload in enumerate(chosen, start=1):
             _say(f"[{number}/{len(chosen)}] {workload.name}: {workload.title}")
-            done.append(compare(workload, context, peers=peers))
+            done.append(compare(workload, context, environments.get(workload.peer)))
     machine = describe_machine()
     load = ", ".join(f"{value:.1f}" for value in machine["load_average"])
     print(f"{context.candles:,} candles; {machine['processors']} processors, load average {load}\n")

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tests.bench.peer_catalog import PEERS, Peer
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One comparison of two sides.
 
     `module` (below `tests.bench.workloads`) has the functions `ours` and `reference`, which get
-    `option`. `figures` are units by name. `in_peers` runs the reference in the peers' environment.
+    `option`. `figures` are units by name. `peer` names the peer in whose environment the reference
+    runs.
     """
 
     name: str
@@ -22,7 +25,7 @@ class Workload:
     repeats: int = 7
     quick_repeats: int = 3
     warm_ups: int = 1
-    in_peers: bool = False
+    peer: str = ""
 
     def rounds(self, *, is_quick: bool) -> int:
         """Return how often each side is measured."""
@@ -218,19 +221,24 @@ def _live() -> tuple[Workload, ...]:
 def _peers() -> tuple[Workload, ...]:
     return tuple(
         Workload(
-            f"peer-{peer}-{crossover}",
+            f"peer-{peer.name}-{crossover}",
             "peers",
-            f"engine, crossover on {crossover} bars",
-            f"{peer}, the same crossover",
+            f"engine, {crossover} crossover on {peer.base(crossover)} bars",
+            f"{peer.release}, the same crossover{_slice(peer, crossover)}",
             {"time": "s"},
-            option=f"{peer}:{crossover}",
+            option=f"{peer.name}:{crossover}",
             repeats=3,
             quick_repeats=2,
-            in_peers=True,
+            peer=peer.name,
         )
-        for peer in ("backtesting", "vectorbt")
-        for crossover in ("1h", "1m", "1m-wake")
+        for peer in PEERS.values()
+        for crossover in peer.crossovers
     )
+
+
+def _slice(peer: Peer, crossover: str) -> str:
+    bars = peer.slice_bars.get(crossover)
+    return f" on the first {bars:,} bars, scaled per bar" if bars else ""
 
 
 def choose(names: list[str], *, with_peers: bool) -> list[Workload]:
@@ -239,7 +247,7 @@ def choose(names: list[str], *, with_peers: bool) -> list[Workload]:
     Raises:
         ValueError: a name that fits none.
     """
-    known = [w for w in workloads() if with_peers or not w.in_peers]
+    known = [w for w in workloads() if with_peers or not w.peer]
     wrong = [name for name in names if not any(w.name.startswith(name) for w in known)]
     if wrong:
         raise ValueError(f"no workload {', '.join(wrong)}; see --list")

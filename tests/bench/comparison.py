@@ -16,6 +16,7 @@ from typing import IO, Any, Final, Self
 
 from tests.bench.catalog import Workload
 from tests.bench.measuring import ROOT, Context, Skipped
+from tests.bench.peer_environment import PeerEnvironment
 
 _PATIENCE_S: Final = 900.0
 _CLOSING_S: Final = 30.0
@@ -50,16 +51,22 @@ class Comparison:
 
 
 class SideProcess:
-    """A side in a process of its own; use it as a context manager."""
+    """A side in a process of its own, or in a peer's; use it as a context manager."""
 
     def __init__(
-        self, workload: Workload, side: str, context: Context, *, python: str = sys.executable
+        self, workload: Workload, side: str, context: Context, *, peer_python: Path | None = None
     ) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        command = [python, "-m", "tests.bench.side", workload.name, side, context.to_json()]
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _close
+        start = [sys.executable, "-m", "tests.bench.side"]
+        folder = ROOT
+        if peer_python is not None:
+            # -B: a peer's Python leaves no compiled files beside ours. -P: see there.
+            start = [str(peer_python), "-B", "-P", str(ROOT / "tests" / "bench" / "peer_side.py")]
+            folder = context.data_dir / "peers" / workload.peer
+            folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            command,
-            cwd=ROOT,
+            [*start, workload.name, side, context.to_json()],
+            cwd=folder,
             env=clean_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -68,7 +75,11 @@ class SideProcess:
         )
 
     def __enter__(self) -> Self:
-        self._read()
+        try:
+            self._read()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -77,6 +88,9 @@ class SideProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -129,22 +143,31 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
-def compare(workload: Workload, context: Context, *, peers: Path | None = None) -> Comparison:
-    """Measure both sides in turn, each in its own process; what fails is part of the result."""
+def compare(
+    workload: Workload, context: Context, environment: PeerEnvironment | None = None
+) -> Comparison:
+    """Measure both sides in turn, each in its own process; what fails is part of the result.
+
+    The environment is that of the workload's peer, for a workload that has one.
+    """
     try:
-        return _compare(workload, context, peers)
+        return _compare(workload, context, environment)
     except Skipped as reason:
         return Comparison(workload, skipped=str(reason))
     except SideFailed as reason:
         return Comparison(workload, failed=str(reason))
 
 
-def _compare(workload: Workload, context: Context, peers: Path | None) -> Comparison:
-    python = str(peers) if peers and workload.in_peers else sys.executable
+def _compare(
+    workload: Workload, context: Context, environment: PeerEnvironment | None
+) -> Comparison:
+    if environment is not None and environment.problem:
+        raise Skipped(environment.problem)
+    python = None if environment is None else environment.python
     with ExitStack() as stack:
         # One after the other: setting up beside a busy process would be no fair start.
         ours = stack.enter_context(SideProcess(workload, "ours", context))
-        other = stack.enter_context(SideProcess(workload, "reference", context, python=python))
+        other = stack.enter_context(SideProcess(workload, "reference", context, peer_python=python))
         samples = _alternate(workload, (ours, other), is_quick=context.is_quick)
         return Comparison(workload, samples[0], samples[1], ours.peak(), other.peak())
 

@@ -1,0 +1,48 @@
+"""The other backtesters: what each needs, and how much of the bars its runs get. Nothing runs here.
+
+Standard library only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another backtester, named as its package is imported.
+
+    `packages` are what pip installs, itself first. `slice_bars` says by crossover how many bars a
+    run gets, all where it says nothing; a sliced run's time is scaled to all bars.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    slice_bars: Mapping[str, int] = field(default_factory=dict)
+    crossovers: tuple[str, ...] = ("1h", "1m")
+    oldest_python: tuple[int, int] = (3, 11)
+    takes_minutes_only: bool = False
+
+    @property
+    def release(self) -> str:
+        """Its name and version, to be read."""
+        return self.packages[0].replace("==", " ")
+
+    def base(self, crossover: str) -> str:
+        """Return the timeframe of the bars that both sides of a workload get."""
+        return "1m" if self.takes_minutes_only else crossover.removesuffix("-wake")
+
+
+# The slices make a run take about 2 to 8 s of processor time, so that no start-up dominates it.
+PEERS: Final[Mapping[str, Peer]] = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "backtesting",
+            ("backtesting==0.6.6",),
+            {"1m": 500_000, "1m-wake": 500_000},
+            crossovers=("1h", "1m", "1m-wake"),
+        ),
+        Peer("vectorbt", ("vectorbt==1.2.0",), crossovers=("1h", "1m", "1m-wake")),
+    )
+}
