@@ -44,5 +44,6 @@ PEERS: Final[Mapping[str, Peer]] = {
             crossovers=("1h", "1m", "1m-wake"),
         ),
         Peer("vectorbt", ("vectorbt==1.2.0",), crossovers=("1h", "1m", "1m-wake")),
+        Peer("jesse", ("jesse==3.5.3",), {"1m": 150_000}, takes_minutes_only=True),
     )
 }
