@@ -45,5 +45,12 @@ PEERS: Final[Mapping[str, Peer]] = {
         ),
         Peer("vectorbt", ("vectorbt==1.2.0",), crossovers=("1h", "1m", "1m-wake")),
         Peer("jesse", ("jesse==3.5.3",), {"1m": 150_000}, takes_minutes_only=True),
+        Peer(
+            "nautilus_trader",
+            # Its wrangler of bars can't read what pandas 3 shares between frames.
+            ("nautilus_trader==1.231.0", "pandas==2.3.3"),
+            {"1m": 70_000},
+            oldest_python=(3, 12),
+        ),
     )
 }
