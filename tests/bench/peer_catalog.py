@@ -52,5 +52,11 @@ PEERS: Final[Mapping[str, Peer]] = {
             {"1m": 70_000},
             oldest_python=(3, 12),
         ),
+        Peer(
+            "backtrader",
+            # It asks for neither: NumPy reads the bars, and its users bring them in a frame.
+            ("backtrader==1.9.78.123", "numpy==2.4.6", "pandas==2.3.3"),
+            {"1m": 30_000},
+        ),
     )
 }
