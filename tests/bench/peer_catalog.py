@@ -58,5 +58,6 @@ PEERS: Final[Mapping[str, Peer]] = {
             ("backtrader==1.9.78.123", "numpy==2.4.6", "pandas==2.3.3"),
             {"1m": 30_000},
         ),
+        Peer("freqtrade", ("freqtrade==2026.9",), {"1m": 100_000}),
     )
 }
