@@ -6,7 +6,9 @@ here, and candles are never altered: what is stored is what was given.
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,7 @@ import numpy as np
 from data.candle_columns import ColumnBuffer
 from data.candle_columns import sha256_of as sha256_of
 from data.errors import NoCandles, StoreError
-from data.parquet_files import Footer, month_bounds, month_capacity
+from data.parquet_files import Footer, StoredMonth, month_bounds, month_capacity
 from data.ranges import Range, find_holes, subtract, to_grid
 from data.series_folder import SeriesFolder, combine_sources, explained
 from data.series_key import Coverage as Coverage
@@ -26,6 +28,7 @@ from engine.timeframe import get_timeframe_ms
 logger = logging.getLogger(__name__)
 
 _YEAR_10000_MS: Final = 253_402_300_800_000
+_AHEAD: Final = 2
 
 
 class CandleStore:
@@ -61,8 +64,7 @@ class CandleStore:
         months = _overlapping(folder.months(), start, end)
         capacity = sum(month_capacity(month, key.timeframe) for month in months)
         buffer = ColumnBuffer(key.timeframe, capacity)
-        for month in months:
-            stored = folder.load(month, flow)
+        for stored in _load_ahead(folder, months, flow):
             if stored is not None:
                 buffer.add(stored.candles.between(start, end))
         if not len(buffer):
@@ -205,6 +207,20 @@ def _flow_among(columns: Collection[str] | None) -> Collection[str]:
     if unknown:
         raise ValueError(f"candles have no column {', '.join(sorted(unknown))}")
     return [name for name in FLOW_COLUMNS if name in columns]
+
+
+def _load_ahead(
+    folder: SeriesFolder, months: Sequence[str], flow: Collection[str]
+) -> Iterator[StoredMonth | None]:
+    """Give one month after the other; two more are decoded meanwhile, outside of Python's lock."""
+    with ThreadPoolExecutor(_AHEAD) as threads:
+        coming: deque[Future[StoredMonth | None]] = deque()
+        for month in months:
+            coming.append(threads.submit(folder.load, month, flow))
+            if len(coming) > _AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def _overlapping(months: list[str], start: int | None, end: int | None) -> list[str]:
