@@ -6,7 +6,7 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    CHROMIUM_PATH=/usr/bin/chromium \
+    CHROMIUM_PATH=/usr/bin/chromium-headless-shell \
     DATA_DIR=/data \
     MAX_JOBS=1 \
     PORT=8080 \
@@ -17,7 +17,7 @@ ENV PYTHONUNBUFFERED=1 \
 # Debian keeps only the newest Chromium of a release, so its version can't be pinned; the release is.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends chromium fonts-dejavu-core tini \
+    && apt-get install -y --no-install-recommends chromium-headless-shell fonts-dejavu-core tini \
     && rm -rf /var/lib/apt/lists/*
 
 RUN groupadd --gid 10001 jesse \

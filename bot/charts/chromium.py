@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 Find = Callable[[Path | str | None], Path | None]
 Run = Callable[[Sequence[str]], None]
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+NAMES: Final = (
+    *("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
+    "chromium-headless-shell",
+)
 PLACES: Final = (
     Path("/usr/bin/chromium"),
     Path("/usr/bin/chromium-browser"),
@@ -25,6 +28,7 @@ PLACES: Final = (
     Path("/usr/lib/chromium/chromium"),
     Path("/opt/google/chrome/chrome"),
     Path("/snap/bin/chromium"),
+    Path("/usr/bin/chromium-headless-shell"),
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
 )

@@ -63,7 +63,9 @@ def test_a_given_path_that_is_no_program_is_reported_and_passed_over(
     assert "nothing" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+@pytest.mark.parametrize(
+    "name", ["chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"]
+)
 def test_a_browser_on_the_path_is_found(no_browser, program, tmp_path, name):
     expected = program(tmp_path / "bin" / name)
 
