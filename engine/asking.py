@@ -1,4 +1,7 @@
-"""Asking a strategy for its signals: every call of `on_candle` is here. No trading rules here."""
+"""Making a strategy and asking it for its signals: every call of `on_candle` is here.
+
+No trading rules here.
+"""
 
 from collections.abc import Iterable
 from operator import index
@@ -6,16 +9,28 @@ from types import NoneType
 from typing import Any, Final
 
 from engine.errors import StrategyFailed
-from engine.failures import describe_failure
+from engine.failures import RAISED, describe_failure
 from engine.frames import MultiTimeframeData
 from engine.market import Market
 from engine.orders import Signal, SignalAction
 from engine.portfolio import Portfolio, PortfolioView
-from engine.strategy import Strategy
+from engine.strategy import Strategy, StrategyParams
 
 _NUMBER: Final = frozenset({float, int})
 _LEVEL: Final = frozenset({float, int, NoneType})
 _ID: Final = frozenset({int, NoneType})
+
+
+def make_strategy(strategy: type[Strategy], params: StrategyParams) -> Strategy:
+    """Return a new strategy with these parameters.
+
+    Raises:
+        StrategyFailed: the strategy's own code raised.
+    """
+    try:
+        return strategy(params)
+    except RAISED as error:
+        raise describe_failure(error, strategy, "__init__") from error
 
 
 def ask(strategy: Strategy, data: MultiTimeframeData, view: PortfolioView) -> list[Signal]:
@@ -26,7 +41,7 @@ def ask(strategy: Strategy, data: MultiTimeframeData, view: PortfolioView) -> li
     """
     try:
         signals = strategy.on_candle(data, view)
-    except Exception as error:
+    except RAISED as error:
         raise describe_failure(error, strategy) from error
     return _checked(signals, strategy)
 
@@ -51,7 +66,7 @@ def ask_in_a_row(
         for frame.count, book.last_price in calls:
             if signals := strategy.on_candle(data, view):
                 break
-    except Exception as error:
+    except RAISED as error:
         raise describe_failure(error, strategy) from error
     finally:
         market.catch_up()
@@ -79,7 +94,7 @@ def _listed(signals: object, strategy: Strategy) -> list[Any]:
         raise _refusal(signals, strategy)
     try:
         return list(signals)  # a generator runs the strategy's code here
-    except Exception as error:
+    except RAISED as error:
         raise describe_failure(error, strategy) from error
 
 

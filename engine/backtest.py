@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.asking import make_strategy
 from engine.candles import CandleSeries, format_time
 from engine.engine import Engine, EngineConfig, FillMode
 from engine.equity import mark_equity
@@ -90,7 +91,7 @@ def run_backtest(
     params = strategy.make_params(request.params)
     first, stop = _run_range(request, data.candles)
     candles = data.candles.part(0, stop)
-    engine = _build_engine(request, strategy(params), candles)
+    engine = _build_engine(request, make_strategy(strategy, params), candles)
     engine.load(candles)
     engine.warm_up_to(first)
     funding = _due_funding(request, candles, first, data.funding)

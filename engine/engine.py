@@ -20,7 +20,7 @@ from engine.errors import InvalidRun
 from engine.execution import Executor, SLTPMonitor
 from engine.execution.desk import TradingDesk
 from engine.execution.settlement import Settlement
-from engine.failures import describe_failure
+from engine.failures import RAISED, describe_failure
 from engine.frames import NEVER
 from engine.market import Market
 from engine.orders import (
@@ -119,7 +119,7 @@ class Engine:
             self.strategy.on_init(self.market.data)
             if sparse:
                 self.market.wake_at(lambda: self.strategy.wake(self.market.data))
-        except Exception as error:
+        except RAISED as error:
             raise describe_failure(error, self.strategy) from error
 
     def advance(self, block: CandleSeries) -> list[Event]:
@@ -204,7 +204,7 @@ class Engine:
         """
         try:
             self._saved_state = self.strategy.get_state()
-        except Exception as error:
+        except RAISED as error:
             raise describe_failure(error, self.strategy) from error
         return self._saved_state
 

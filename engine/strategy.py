@@ -122,4 +122,6 @@ def _problem(strategy: type[Strategy], item: Any) -> str:
         return f"unknown parameter {name}: {choice}known are {', '.join(known) or 'none'}"
     if not name:  # a rule for all of them together; pydantic puts its own words before ours
         return f"parameters: {item['msg'].removeprefix('Value error, ')}"
+    if item["type"] == "missing":
+        return f"parameter {name} must be given"
     return f"parameter {name}: {item['msg']}, got {item['input']!r}"

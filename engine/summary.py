@@ -257,6 +257,8 @@ def _minute(timestamp: int) -> str:
 def _number(value: float | None, *, digits: int = 2, sign: Literal["", "+"] = "") -> str:
     if value is None:
         return NOTHING
+    if round(value, digits) == 0:
+        sign = ""  # +0.00 would tell of a gain where there was a tiny loss
     # "z" turns -0.00 into 0.00; beyond a billion, figures would burst their column.
     return f"{value:{sign}z,.{digits}f}" if abs(value) < 1e9 else f"{value:{sign}.6g}"
 

@@ -119,3 +119,40 @@ def test_a_plain_signal_is_taken_as_it_is(walk):
     engine.advance(walk(1))
 
     assert engine.pending[0] is signal
+
+
+@pytest.mark.parametrize("method", ["__init__", "on_init", "wake", "on_candle"])
+def test_a_strategy_that_calls_exit_fails_as_one_that_raises(walk, method):
+    def leave(self, *arguments):
+        raise SystemExit(3)
+
+    case = type("Case", (Strategy,), {"timeframes": ("1m",), "on_candle": lambda *_: None})
+    setattr(case, method, leave)
+    with pytest.raises(StrategyFailed, match=r"Case.* raised SystemExit: 3 \(.*test_asking\.py"):
+        run_backtest(BacktestRequest("case"), case, BacktestData(walk(50)))
+
+
+def test_a_strategy_that_calls_exit_between_two_quiet_calls_fails_too(walk):
+    class Case(Strategy):
+        timeframes = ("1m",)
+
+        def on_candle(self, data, portfolio):
+            if len(data["1m"]) == 20:
+                raise SystemExit
+            return []
+
+    with pytest.raises(StrategyFailed, match="Case raised SystemExit"):
+        run_backtest(BacktestRequest("case"), Case, BacktestData(walk(50)))
+
+
+def test_a_constructor_that_breaks_is_told_by_its_file_and_line(walk):
+    class Case(Strategy):
+        def __init__(self, params=None):
+            super().__init__(params)
+            self.ratio = 1 / 0
+
+        def on_candle(self, data, portfolio):
+            return []
+
+    with pytest.raises(StrategyFailed, match=r"Case\.__init__ raised ZeroDiv.*test_asking\.py"):
+        run_backtest(BacktestRequest("case"), Case, BacktestData(walk(50)))

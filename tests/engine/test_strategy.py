@@ -97,3 +97,12 @@ def test_a_rule_for_several_parameters_is_told_in_its_own_words():
     with pytest.raises(InvalidParams) as told:
         Crossing.make_params({"fast": 40})
     assert str(told.value).endswith("parameters: fast must be below slow")
+
+
+def test_a_parameter_that_is_missing_is_named():
+    class Case(Strategy):
+        class Params(StrategyParams):
+            period: int
+
+    with pytest.raises(InvalidParams, match=r"^parameter period must be given$"):
+        Case.make_params({})

@@ -221,6 +221,13 @@ def test_a_loss_that_rounds_to_zero_has_no_minus():
     assert has(summarize(results), "Funding 0.00")
 
 
+def test_what_rounds_to_zero_has_no_plus_either():
+    run = make_results()
+    results = replace(run, metrics=replace(run.metrics, total_return_pct=-0.0009))
+
+    assert has(summarize(results), "Total return 0.00 %")
+
+
 # That it stays a table
 
 words = st.text(st.characters(codec="latin-1", categories=["L", "N", "P"]), max_size=120)

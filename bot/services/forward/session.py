@@ -1,7 +1,5 @@
 """One forward test's engine: candles and ticks in, steps to store out. No I/O and no clock."""
 
-import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -10,10 +8,12 @@ from bot.services.forward.alerts import alerts_of
 from data.errors import UnstorableValue
 from data.storage.operations import decode_json, encode_json
 from data.storage.records import EquityMark, ForwardEvent, ForwardTest, StepRecord
+from engine.asking import make_strategy
 from engine.candles import CandleSeries
 from engine.engine import Engine, EngineConfig, FillMode
-from engine.errors import EngineError, InvalidRun, StrategyError, StrategyFailed
+from engine.errors import EngineError, InvalidRun, StrategyError
 from engine.execution import FixedCosts, PaperExecutor
+from engine.failures import RAISED, describe_failure
 from engine.orders import Event, ExitReason, FundingPaid, PositionClosed, SignalRejected, Trade
 from engine.strategy import RestingStrategy, Strategy
 from engine.timeframe import MINUTE_MS
@@ -63,7 +63,7 @@ class ForwardSession:
         rules = EngineConfig(
             self.config.initial_balance, self.config.max_leverage, self.config.fill
         )
-        self.engine = Engine(_make_strategy(strategy, test.params), rules, self.executor)
+        self.engine = Engine(_make(strategy, test.params), rules, self.executor)
         self.step = 0
         self.fault: str | None = None
         self._is_resting = strategy is None
@@ -115,8 +115,8 @@ class ForwardSession:
             self.engine.restore(dict(snapshot))
         except EngineError:
             raise
-        except Exception as error:
-            raise _failure(error, "set_state", self.engine.strategy) from error
+        except RAISED as error:
+            raise describe_failure(error, self.engine.strategy, "set_state") from error
         self.step = step
 
     def on_candles(self, block: CandleSeries, *, recovered: bool = False) -> Iterator[StepRecord]:
@@ -248,28 +248,10 @@ class ForwardSession:
         )
 
 
-def _make_strategy(strategy: type[Strategy] | None, params: Mapping[str, Any]) -> Strategy:
+def _make(strategy: type[Strategy] | None, params: Mapping[str, Any]) -> Strategy:
     if strategy is None:
         return RestingStrategy({})
-    checked = strategy.make_params(params)
-    try:
-        return strategy(checked)
-    except Exception as error:
-        raise _failure(error, "__init__", strategy) from error
-
-
-def _failure(error: Exception, method: str, strategy: Strategy | type[Strategy]) -> StrategyFailed:
-    kind = strategy if isinstance(strategy, type) else type(strategy)
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if frame.filename == _file_of(kind)]
-    frame = (theirs or frames)[-1]
-    place = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
-    told = f"{type(error).__name__}: {error}"
-    return StrategyFailed(f"{kind.__name__}.{method} raised {told} ({place})")
-
-
-def _file_of(kind: type[Strategy]) -> str | None:
-    return getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return make_strategy(strategy, strategy.make_params(params))
 
 
 def _trades(events: Sequence[Event]) -> tuple[Trade, ...]:

@@ -82,6 +82,21 @@ def test_a_strategy_that_raises_rests_and_the_rest_of_the_block_passes(make_sess
     assert [a.kind for r in records for a in r.alerts] == ["trade_open", "trade_close"]
 
 
+class Leaving(Breaking):
+    def on_candle(self, data, portfolio):
+        try:
+            return super().on_candle(data, portfolio)
+        except KeyError:
+            raise SystemExit(3) from None
+
+
+def test_a_strategy_that_calls_exit_rests_and_ends_nothing_else(make_session, flat_candles):
+    session = make_session(Leaving)
+    records = records_of(session, flat_candles([100.0, 100.0, 100.0, 95.0, 89.0, 89.0]))
+    assert "SystemExit: 3" in session.fault
+    assert [t.exit_reason for r in records for t in r.trades] == [ExitReason.STOP_LOSS]
+
+
 def test_the_state_that_is_kept_is_the_last_good_one(make_session, flat_candles):
     session = make_session(Breaking)
     records = records_of(session, flat_candles([100.0] * 5))
