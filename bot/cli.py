@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 _COMMANDS = {
     "backtest": "bot.console.backtest:run",
@@ -23,6 +24,23 @@ _COMMANDS = {
     "demo": "bot.console.demo:run",
     "run": "bot.console.run:run",
 }
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line instead of its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Prints the version; looks it up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('jesse')}")
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jesse", description="Research crypto strategies: fetch candles, backtest, simulate."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="command")
     _add_backtest(commands.add_parser("backtest", help="run a strategy over history"))
     _add_sweep(commands.add_parser("sweep", help="run a strategy with many parameter sets"))

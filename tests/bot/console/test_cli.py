@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from bot.cli import build_parser
+from tests.conftest import PROJECT_ROOT
 
 COMMANDS = sorted(build_parser()._subparsers._group_actions[0].choices)
 
@@ -24,6 +26,30 @@ def test_without_a_command_help_is_shown_and_it_is_bad_input(jesse):
 
 def test_an_unknown_command_is_refused(jesse):
     assert jesse("bactest").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["backtest"], "the following arguments are required: --strategy; see jesse backtest"),
+        (
+            ["simulate", "--port", "x"],
+            "argument --port: invalid int value: 'x'; see jesse simulate",
+        ),
+        (["trades", "--test", "a", "--what"], "unrecognized arguments: --what; see jesse --help"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_line(jesse, words, told):
+    outcome = jesse(*words)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: {told}")
+    assert outcome.err.count("\n") == 1
+
+
+def test_the_version_is_that_of_the_project(jesse):
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
+    outcome = jesse("--version")
+    assert (outcome.code, outcome.out) == (0, f"jesse {project['version']}\n")
 
 
 def test_help_imports_nothing_heavy():
@@ -47,8 +73,6 @@ def test_a_cached_backtest_imports_no_more_than_it_needs(cached, monkeypatch):
 
 
 def _run_in_project(code):
-    from tests.conftest import PROJECT_ROOT
-
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
     )
