@@ -1,6 +1,8 @@
 """Fixtures for every test: no test sees this machine's environment or working directory."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,13 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market-data"
 
 _KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "USER"}
+
+
+def run_in_project(code: str, *arguments: object) -> None:
+    """Run code in a Python of its own, in the project's folder; it must end well."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(autouse=True)

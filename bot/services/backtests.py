@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from bot.services.keeping import kept_by
-from bot.services.run_memory import RunMemory, read_data
-from bot.services.strategies import LoadedStrategy, StrategyLibrary
+from bot.services.run_memory import RunMemory, read_data, strategies_in
+from bot.services.strategies import LoadedStrategy
 from data.cache import CandleStore, SeriesKey
 from data.errors import NoCandles
 from engine.backtest import BacktestData, BacktestRequest, Progress, run_backtest
@@ -92,9 +92,7 @@ def load_strategy(job: BacktestJob, memory: RunMemory | None = None) -> LoadedSt
     Raises:
         UnknownStrategy, BrokenStrategy: its file can't be loaded.
     """
-    folder = job.strategies_folder
-    library = StrategyLibrary(folder) if memory is None else memory.library(folder)
-    return library.load(job.request.strategy)
+    return strategies_in(job.strategies_folder, memory).load(job.request.strategy)
 
 
 def _seldom(report: Report) -> Progress:

@@ -54,6 +54,11 @@ class RunMemory:
         return known[1]
 
 
+def strategies_in(folder: Path, memory: RunMemory | None) -> StrategyLibrary:
+    """Return the strategies of a folder: those that are kept, where anything is."""
+    return StrategyLibrary(folder) if memory is None else memory.library(folder)
+
+
 def read_data(
     data_dir: Path, key: SeriesKey, start: int | None, end: int | None, memory: RunMemory | None
 ) -> BacktestData:

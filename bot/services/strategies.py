@@ -12,6 +12,7 @@ from typing import Final
 from bot.errors import BrokenStrategy, UnknownStrategy
 from bot.services.strategy_params import ParamInfo, check_params, describe_params
 from engine.errors import EngineError
+from engine.failures import RAISED
 from engine.strategy import Strategy
 from engine.words import nearest
 
@@ -142,7 +143,7 @@ def _import(code: CodeType, path: Path, name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         exec(code, vars(module))
-    except (Exception, SystemExit) as error:  # a file that ends itself must not end us
+    except RAISED as error:
         del sys.modules[module_name]
         raise BrokenStrategy(_describe(error, path, name)) from error
     return module

@@ -1,9 +1,6 @@
 """What working with market data loads into a process, seen in a process of its own."""
 
-import subprocess
-import sys
-
-from tests.conftest import PROJECT_ROOT
+from tests.conftest import run_in_project
 
 _CODE = """
 import sys
@@ -24,11 +21,4 @@ assert "pandas" not in sys.modules
 
 
 def test_candles_and_funding_are_read_and_stored_without_pandas(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", _CODE, str(tmp_path)],
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_in_project(_CODE, tmp_path)

@@ -1,7 +1,4 @@
-import subprocess
-import sys
-
-from tests.conftest import PROJECT_ROOT
+from tests.conftest import run_in_project
 
 _SERIES = """
 import engine.indicators, sys
@@ -26,16 +23,9 @@ assert isinstance(talib.SMA(pandas.Series([1.0, 2.0, 3.0]), 2), pandas.Series)
 """
 
 
-def _run(code):
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_indicators_come_without_pandas_and_ta_lib_still_takes_its_series():
-    _run(_SERIES)
+    run_in_project(_SERIES)
 
 
 def test_a_pandas_that_is_loaded_already_stays():
-    _run(_PANDAS_FIRST)
+    run_in_project(_PANDAS_FIRST)

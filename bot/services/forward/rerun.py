@@ -13,8 +13,7 @@ from bot.services.forward.session import ForwardConfig
 from bot.services.keeping import kept_by
 from bot.services.market_data import MarketData
 from bot.services.own_loop import run_apart
-from bot.services.run_memory import RunMemory, read_data
-from bot.services.strategies import StrategyLibrary
+from bot.services.run_memory import RunMemory, read_data, strategies_in
 from bot.settings import Settings
 from data.cache import SeriesKey
 from data.database import Database
@@ -85,9 +84,7 @@ def execute_rerun(job: RerunJob, report: Callable[[Any], None]) -> Rerun:
     stored = read_data(job.data_dir, key, job.warm_up_from, request.end, memory)
     record = InterestRecord(interest_folder(job.data_dir))
     candles = record.apply(request.exchange, request.symbol, stored.candles)
-    folder = job.strategies_folder
-    library = StrategyLibrary(folder) if memory is None else memory.library(folder)
-    strategy = library.load(request.strategy).strategy
+    strategy = strategies_in(job.strategies_folder, memory).load(request.strategy).strategy
     results = run_backtest(request, strategy, BacktestData(candles, funding=stored.funding))
     return Rerun(
         trades=results.trades,

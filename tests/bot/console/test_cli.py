@@ -1,12 +1,10 @@
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from bot.cli import build_parser
-from tests.conftest import PROJECT_ROOT
+from tests.conftest import PROJECT_ROOT, run_in_project
 
 COMMANDS = sorted(build_parser()._subparsers._group_actions[0].choices)
 
@@ -58,7 +56,7 @@ def test_help_imports_nothing_heavy():
         "heavy = {'numpy', 'pandas', 'ccxt', 'plotly', 'discord', 'pydantic'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    _run_in_project(code)
+    run_in_project(code)
 
 
 def test_a_cached_backtest_imports_no_more_than_it_needs(cached, monkeypatch):
@@ -69,14 +67,7 @@ def test_a_cached_backtest_imports_no_more_than_it_needs(cached, monkeypatch):
         "heavy = {'ccxt', 'pandas', 'plotly', 'discord', 'aiohttp', 'rich'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
-    _run_in_project(code)
-
-
-def _run_in_project(code):
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run_in_project(code)
 
 
 def test_strategies_are_listed_and_described(jesse):
